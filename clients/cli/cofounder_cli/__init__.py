@@ -1,0 +1,1 @@
+"""The command line of Cofounder: a peer of the browser, over gRPC."""

@@ -1,0 +1,62 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_EVENTS_COMPACTED: _ClassVar[ErrorReason]
+    ERROR_REASON_SEQUENCE_IN_FUTURE: _ClassVar[ErrorReason]
+    ERROR_REASON_QUOTA_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_SERVER_DRAINING: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_SIGNATURE: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_REQUEST: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_UNAUTHENTICATED: _ClassVar[ErrorReason]
+    ERROR_REASON_ROLE_TOO_LOW: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_SERVED_YET: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_QUEUE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_IN_FLIGHT: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_ENTITLED: _ClassVar[ErrorReason]
+    ERROR_REASON_DEPENDENCY_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_SUSPENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_WRONG_STATE: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_MODEL_OUTPUT: _ClassVar[ErrorReason]
+    ERROR_REASON_WORKERS_LOST: _ClassVar[ErrorReason]
+    ERROR_REASON_SANDBOX_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_CONVERGENCE: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_SPENT: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_EVENTS_COMPACTED: ErrorReason
+ERROR_REASON_SEQUENCE_IN_FUTURE: ErrorReason
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason
+ERROR_REASON_SERVER_DRAINING: ErrorReason
+ERROR_REASON_BAD_SIGNATURE: ErrorReason
+ERROR_REASON_INVALID_REQUEST: ErrorReason
+ERROR_REASON_NOT_FOUND: ErrorReason
+ERROR_REASON_UNAUTHENTICATED: ErrorReason
+ERROR_REASON_ROLE_TOO_LOW: ErrorReason
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason
+ERROR_REASON_NOT_SERVED_YET: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_QUEUE_FULL: ErrorReason
+ERROR_REASON_BUDGET_IN_FLIGHT: ErrorReason
+ERROR_REASON_NOT_ENTITLED: ErrorReason
+ERROR_REASON_DEPENDENCY_UNAVAILABLE: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_SUSPENDED: ErrorReason
+ERROR_REASON_WRONG_STATE: ErrorReason
+ERROR_REASON_PROVIDER_FAILED: ErrorReason
+ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason
+ERROR_REASON_INVALID_MODEL_OUTPUT: ErrorReason
+ERROR_REASON_WORKERS_LOST: ErrorReason
+ERROR_REASON_SANDBOX_UNAVAILABLE: ErrorReason
+ERROR_REASON_NO_CONVERGENCE: ErrorReason
+ERROR_REASON_BUDGET_SPENT: ErrorReason
