@@ -1,0 +1,1 @@
+"""The Cofounder server: builds as durable, watchable logs."""

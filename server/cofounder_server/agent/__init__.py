@@ -1,0 +1,1 @@
+"""What runs a build: the graph of stages and its hands (sandbox, workspace, repository)."""

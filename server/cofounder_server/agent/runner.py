@@ -1,0 +1,43 @@
+"""The seam between a build and whoever plays it: `RunnerReal` (agents on a model) or `RunnerFake` (a script)."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.stage_pb2 import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """On whose behalf the runner works. Travels beside every call, never inside the data; no call is booked to nobody."""
+
+    user_id: str
+    project_id: str
+    build_id: str
+    attempt: int
+    plan_slug: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOrder:
+    """What is to be built."""
+
+    goal: str
+    rehearsal: bool = False
+
+
+class BuildRunner(Protocol):
+    """Plays a build.
+
+    Events come with their `kind` alone: the log assigns sequence, time and attempt. Exactly one terminal event
+    ends the stream of `run`, unless it raises: a `BuildError` then becomes the terminal event, and anything else is
+    ours to answer for. Closing the iterator (`aclose`) or cancelling its task stops the model's call and the
+    sandbox's whole tree before it returns.
+    """
+
+    def run(self, caller: Caller, order: BuildOrder) -> AsyncGenerator[BuildEvent, None]:
+        """Plays the whole pipeline."""
+
+    def step(self, caller: Caller, order: BuildOrder, stage: Stage) -> AsyncGenerator[BuildEvent, None]:
+        """Plays one stage. Raises `InvalidRequest`, naming the valid ones, for anything that is no stage."""

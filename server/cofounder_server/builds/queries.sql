@@ -1,0 +1,125 @@
+-- name: append
+-- Appends a batch to each of many builds, and says for each what became of it:
+--   ok      appended; `head` is its last sequence
+--   busy    somebody else is appending to that build just now: try again
+--   moved   the log has another head than the caller expects: look up the append id, renumber, try again
+--   fenced  the caller's generation is not the build's: it lost its lease and may append nothing
+--   sealed  the terminal event stands: nothing follows it
+-- The head is locked with `skip locked`, so two appenders never wait for each other and cannot deadlock. What is read
+-- under the lock is the newest version of the row, whatever this statement's snapshot says; `judged` and the update
+-- use that version alone.
+with batch as (
+  select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::uuid[], $6::bytea[], $7::boolean[],
+                       $8::bytea[])
+    as t (build_id, expected, count, generation, append_id, body, seals, snapshot)
+), locked as (
+  select build_id, head, generation, sealed from build_heads
+   where build_id = any ($1::uuid[])
+   order by build_id
+     for no key update skip locked
+), judged as (
+  select batch.*, locked.head,
+         case when locked.build_id is null then 'busy'
+              when batch.generation is not null and locked.generation <> batch.generation then 'fenced'
+              when locked.sealed then 'sealed'
+              when locked.head <> batch.expected then 'moved'
+              else 'ok' end as verdict
+    from batch left join locked using (build_id)
+), moved as (
+  update build_heads set head = judged.head + judged.count, sealed = judged.seals
+    from judged where judged.verdict = 'ok' and build_heads.build_id = judged.build_id
+), stored as (
+  insert into build_batches (build_id, first_sequence, last_sequence, append_id, body)
+  select build_id, head + 1, head + count, append_id, body from judged where verdict = 'ok'
+), folded as (
+  insert into build_snapshots (build_id, through_sequence, body)
+  select build_id, head + count, snapshot from judged where verdict = 'ok' and snapshot is not null
+)
+select build_id, verdict, case when verdict = 'ok' then head + count else head end as head from judged;
+
+-- name: create_head
+insert into build_heads (build_id) values ($1);
+
+-- name: raise_generation
+-- Raises the fence and returns it with the head. The row stays locked until the transaction ends.
+update build_heads set generation = generation + 1 where build_id = $1 returning generation, head, sealed;
+
+-- name: lock_head
+-- Locks the head until the transaction ends: for commands, which decide and append in one.
+select head, oldest, generation, sealed from build_heads where build_id = $1 for no key update;
+
+-- name: find_append
+-- Tells where a batch went whose acknowledgement was lost.
+select first_sequence, last_sequence from build_batches where append_id = $1;
+
+-- name: read_head
+select head, oldest, generation, sealed from build_heads where build_id = $1;
+
+-- name: poll_heads
+select build_id, head, sealed from build_heads where build_id = any ($1::uuid[]);
+
+-- name: read_batches
+-- Returns batches that end after $2, in order, until their bodies exceed $3 bytes; the first one always.
+select first_sequence, last_sequence, body
+  from (select first_sequence, last_sequence, body,
+               sum(length(body)) over (order by last_sequence) - length(body) as before
+          from (select * from build_batches
+                 where build_id = $1 and last_sequence > $2
+                 order by last_sequence limit 4096) as nearest) as measured
+ where before < $3
+ order by last_sequence;
+
+-- name: read_snapshot
+-- Returns the newest snapshot, if there is one, and everything after it, as of one moment.
+with newest as (
+  select through_sequence, body from build_snapshots where build_id = $1 order by through_sequence desc limit 1
+), tail as (
+  select string_agg(body, ''::bytea order by last_sequence) as body from build_batches
+   where build_id = $1 and last_sequence > coalesce((select through_sequence from newest), 0)
+)
+select head, oldest, sealed, newest.through_sequence, newest.body as snapshot, tail.body as tail
+  from build_heads left join newest on true left join tail on true
+ where build_id = $1;
+
+-- name: insert_build
+insert into builds (build_id, project_id, creator_id, goal, request_id, request_hash, plan_slug, scenario,
+                    budget_microdollars, rehearsal, state, priority, create_time)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $12)
+on conflict (creator_id, request_id) do nothing
+returning build_id;
+
+-- name: find_request
+select build_id, request_hash from builds where creator_id = $1 and request_id = $2;
+
+-- name: read_build
+select * from builds where build_id = $1;
+
+-- name: lock_build
+select * from builds where build_id = $1 for update;
+
+-- name: list_builds
+-- Newest first. A UUIDv7 sorts by its time.
+select builds.*, head, oldest from builds join build_heads using (build_id)
+ where project_id = any ($1::uuid[]) and ($2::uuid is null or build_id < $2)
+ order by build_id desc limit $3;
+
+-- name: count_waiting
+select count(*) from builds where state in ('queued', 'scheduled');
+
+-- name: start_attempt
+update builds set state = 'running', attempt = attempt + 1, start_time = coalesce(start_time, $2)
+ where build_id = $1 returning attempt;
+
+-- name: finish_build
+update builds set state = $2, finish_time = $3 where build_id = $1;
+
+-- name: requeue_build
+update builds set state = 'queued', crashes = crashes + $2 where build_id = $1 returning priority, crashes;
+
+-- name: request_cancel
+update builds set cancel_user_id = $2, cancel_sequence = $3 where build_id = $1;
+
+-- name: list_alive
+-- Every build that the queue must know, with what the index needs.
+select build_id, priority, state, cancel_user_id is not null as cancelled from builds
+ where state in ('queued', 'starting', 'running') order by priority;

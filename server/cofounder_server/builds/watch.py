@@ -1,0 +1,152 @@
+"""The watch: one loop from a cursor that serves history and what happens now, and cannot miss an event.
+
+The log is the truth; the wire and the poll only say that there is more. A reader is subscribed before it reads, so
+what is committed while it reads is either in what it read or on the wire; and every watched head is polled, so that a
+lost message costs at most a poll.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+import redis.asyncio as redis
+import structlog
+
+from cofounder_server import db, errors
+from cofounder_server.builds.log import Log
+from cofounder_server.builds.model import Head, Stretch
+from cofounder_server.builds.tail import Tail
+from cofounder_server.builds.wire import Receiver
+
+logger = structlog.get_logger(__name__)
+
+
+class Watches:
+    """All the watches of one process: one tail a build, one connection to Redis, one poll for all.
+
+    Args:
+        poll_seconds: How long a lost wake-up may go unnoticed.
+    """
+
+    def __init__(self, log: Log, client: redis.Redis, *, poll_seconds: float = 1.0) -> None:
+        self._log = log
+        self._receiver = Receiver(client, self._offer)
+        self._poll_seconds = poll_seconds
+        self._tails: dict[UUID, Tail] = {}
+        self._entering: dict[UUID, asyncio.Task[Tail]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Watches":
+        await self._receiver.__aenter__()
+        self._poller = asyncio.create_task(self._poll(), name="head poll")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._poller is not None
+        self._poller.cancel()
+        await asyncio.gather(self._poller, return_exceptions=True)
+        await self._receiver.__aexit__()
+
+    async def admit(self, build_id: UUID, after: int) -> Head:
+        """Returns where the log stands, if it can be watched after `after`.
+
+        Raises:
+            NotFound: There is no such build.
+            SequenceInFuture: The log ends before the cursor.
+            EventsCompacted: The log begins behind the cursor.
+        """
+        head = await self._log.head(build_id)
+        if head is None:
+            raise errors.NotFound("build", str(build_id))
+        if after > head.head:
+            raise errors.SequenceInFuture(build_id=str(build_id), last_sequence=head.head)
+        if after < head.oldest - 1:
+            raise errors.EventsCompacted(build_id=str(build_id), oldest_sequence=head.oldest)
+        return head
+
+    @contextlib.asynccontextmanager
+    async def listen(self, build_id: UUID, on_change: Callable[[UUID], None]) -> AsyncIterator[Tail]:
+        """Gives the build's tail and calls `on_change` whenever it grows. It must not block."""
+        tail = await self._enter(build_id)
+        tail.listeners.add(on_change)
+        try:
+            yield tail
+        finally:
+            tail.listeners.discard(on_change)
+            if not tail.listeners and self._tails.pop(build_id, None) is not None:
+                # Shielded by a task of its own: a cancelled reader must not leave a subscription behind.
+                await asyncio.shield(asyncio.ensure_future(self._receiver.unsubscribe(build_id)))
+
+    async def follow(self, build_id: UUID, *, after: int, progress_seconds: float) -> AsyncIterator[Stretch]:
+        """Yields everything after `after`, in order, once; ends after the terminal event.
+
+        When nothing happens for `progress_seconds`, yields an empty stretch that carries the cursor. The iterator
+        holds no lock and no connection while its reader is busy; what it holds in memory is one stretch.
+        """
+        changed = asyncio.Event()
+        async with self.listen(build_id, lambda _: changed.set()) as tail:
+            cursor = after
+            while True:
+                changed.clear()
+                stretch = tail.after(cursor)
+                if stretch is None:
+                    stretch = await self._log.read(build_id, after=cursor)
+                if stretch.body:
+                    cursor = stretch.last
+                    yield stretch
+                if stretch.over:
+                    return
+                if stretch.body:
+                    continue
+                try:
+                    await asyncio.wait_for(changed.wait(), progress_seconds)
+                except TimeoutError:
+                    yield Stretch(build_id, cursor, cursor, b"", over=False)
+
+    async def _enter(self, build_id: UUID) -> Tail:
+        """Returns the build's tail, subscribed; those who enter at once share one subscription."""
+        while True:
+            entering = self._entering.get(build_id)
+            if entering is None and build_id in self._tails:
+                return self._tails[build_id]
+            if entering is None:
+                entering = asyncio.create_task(self._open(build_id))
+                self._entering[build_id] = entering
+                entering.add_done_callback(lambda _: self._entering.pop(build_id, None))
+            tail = await asyncio.shield(entering)
+            # Between the opening and here another reader may have come and gone, and have closed it.
+            if self._tails.get(build_id) is tail:
+                return tail
+
+    async def _open(self, build_id: UUID) -> Tail:
+        tail = self._tails[build_id] = Tail(build_id)
+        try:
+            # First the subscription, then the head: what is committed in between arrives over the wire.
+            await self._receiver.subscribe(build_id)
+            head = await self._log.head(build_id)
+        except BaseException:
+            del self._tails[build_id]
+            raise
+        if head is not None:
+            tail.learn(head.head, head.sealed)
+        return tail
+
+    def _offer(self, stretch: Stretch) -> None:
+        if tail := self._tails.get(stretch.build_id):
+            tail.offer(stretch)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            watched = [build_id for build_id, tail in self._tails.items() if not tail.over]
+            if not watched:
+                continue
+            try:
+                heads = await self._log.heads(watched)
+            except db.UNREACHABLE as fault:
+                logger.warning("heads could not be polled", fault=type(fault).__name__)
+                continue
+            for build_id, (head, sealed) in heads.items():
+                if tail := self._tails.get(build_id):
+                    tail.learn(head, sealed)

@@ -1,0 +1,89 @@
+"""Postgres: the pool, named queries out of `.sql` files, and migrations."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+
+from cofounder_server import errors
+
+# Any number, as long as nothing else in the database locks it: "cofound" in ASCII.
+MIGRATION_LOCK = 0x636F666F756E64
+CONNECT_SECONDS = 10.0
+
+# What asyncpg raises when the server is away, restarts or refuses for now, as opposed to a fault of ours.
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    TimeoutError,
+)
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+
+async def open_pool(dsn: str, *, size: int = 10, patience: float = CONNECT_SECONDS) -> asyncpg.Pool:
+    """Returns a pool of up to `size` connections, waiting up to `patience` seconds for Postgres to come up.
+
+    Raises:
+        DependencyUnavailable: It did not.
+    """
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await asyncpg.create_pool(dsn, min_size=1, max_size=size, command_timeout=30)
+        except UNREACHABLE as fault:
+            if asyncio.get_running_loop().time() > deadline:
+                raise errors.DependencyUnavailable("Postgres") from fault
+            await asyncio.sleep(0.1)
+
+
+def queries(package: str, name: str = "queries.sql") -> SimpleNamespace:
+    """Returns the named queries of a `.sql` file in `package`, as attributes.
+
+    A query begins at a line `-- name: <identifier>`; comment lines after it describe it.
+    """
+    text = (resources.files(package) / name).read_text()
+    parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)[1:]
+    return SimpleNamespace(**dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True)))
+
+
+@cache
+def migrations() -> Mapping[str, str]:
+    """Returns the SQL of every migration by its file name, in the order they apply."""
+    folder = resources.files("cofounder_server.migrations")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {file.name: file.read_text() for file in files}
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Brings the database up to this program's schema and returns the names of what was applied.
+
+    Runs under an advisory lock, so any number of processes may start at once; each migration is one transaction.
+    """
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    applied = []
+    try:
+        await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
+        await connection.execute(
+            "create table if not exists migrations (name text primary key, apply_time timestamptz default now())"
+        )
+        known = {row["name"] for row in await connection.fetch("select name from migrations")}
+        for name, sql in migrations().items():
+            if name not in known:
+                async with connection.transaction():
+                    await connection.execute(sql)
+                    await connection.execute("insert into migrations (name) values ($1)", name)
+                applied.append(name)
+    finally:
+        await connection.close()
+    return applied

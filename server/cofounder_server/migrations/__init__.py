@@ -1,0 +1,1 @@
+"""The schema, in the order it grew."""

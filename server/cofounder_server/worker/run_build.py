@@ -1,0 +1,193 @@
+"""One attempt at one build: play it, append what happens, and stop at once when told or when the lease is lost."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
+from redis.exceptions import RedisError
+
+from cofounder_server import db, errors
+from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller
+from cofounder_server.builds.model import TERMINAL, Job
+from cofounder_server.builds.queue import Queue
+from cofounder_server.builds.read import Builds
+from cofounder_server.builds.transitions import Attempt, LeaseLost, Transitions, cancelled
+from cofounder_server.builds.watch import Watches
+from cofounder_server.worker.group_commit import GroupCommit
+from cofounder_server.worker.scrub import Scrubber
+from cofounder_server.worker.writer import Writer
+
+FINISH_RETRY_SECONDS = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What an attempt works with; one for all attempts of a worker."""
+
+    transitions: Transitions
+    builds: Builds
+    queue: Queue
+    watches: Watches
+    commit: GroupCommit
+    runner_of: Callable[[Job], BuildRunner]
+    secrets: frozenset[str]
+    heartbeat_seconds: float
+
+
+class CancelAsked(Exception):
+    """Somebody asked the build to stop."""
+
+
+class RunBuild:
+    """Plays one attempt."""
+
+    def __init__(self, desk: Desk, attempt: Attempt, owner: str) -> None:
+        self._desk = desk
+        self._attempt = attempt
+        self._owner = owner
+        self._scrubber = Scrubber(desk.secrets)
+        self._log = log.bind(build_id=str(attempt.job.build_id), attempt=attempt.job.attempt)
+
+    @property
+    def build_id(self) -> UUID:
+        return self._attempt.job.build_id
+
+    async def play(self) -> None:
+        """Plays the build to its end. When the lease is lost, stops and writes nothing more.
+
+        Cancelling the task stops the runner and writes nothing more either: the caller hands the build back.
+        """
+        writer = await self._open()
+        try:
+            terminal = await self._until_over(writer)
+            await self._end(writer, terminal)
+        except LeaseLost as fault:
+            self._log.warning("lease lost; another worker goes on", fault=str(fault))
+        finally:
+            self._desk.commit.close(writer)
+
+    async def _open(self) -> Writer:
+        _, folded = await self._desk.builds.get(self.build_id)
+        job = self._attempt.job
+        writer = Writer(job.build_id, generation=self._attempt.generation, attempt=job.attempt, folded=folded)
+        self._desk.commit.open(writer)
+        return writer
+
+    async def _until_over(self, writer: Writer) -> BuildEvent:
+        """Plays until the runner is done, a cancel comes or the lease goes; returns the terminal event."""
+        playing = asyncio.create_task(self._play(writer), name=f"build {self.build_id}")
+        others = [asyncio.create_task(self._await_cancel(writer)), asyncio.create_task(self._keep_lease())]
+        try:
+            done, _ = await asyncio.wait([playing, *others], return_when=asyncio.FIRST_COMPLETED)
+            if playing not in done:
+                await _stopped(playing)
+            for task in done:
+                task.result()
+            return playing.result()
+        except CancelAsked:
+            job = await self._desk.transitions.job(self.build_id)
+            return cancelled(job.cancel_user_id or "", cause=job.cancel_sequence)
+        finally:
+            await _stopped(playing, *others)
+
+    async def _play(self, writer: Writer) -> BuildEvent:
+        """Appends what the runner says; returns its terminal event, not yet appended."""
+        try:
+            async with contextlib.aclosing(self._events()) as events:
+                async for event in events:
+                    if event.WhichOneof("kind") in TERMINAL:
+                        return event
+                    await self._append(writer, event)
+        except errors.CofounderError as fault:
+            return BuildEvent(build_failed=BuildFailed(error=errors.to_status(fault)))
+        except (LeaseLost, asyncio.CancelledError):
+            raise
+        except Exception:
+            return self._our_fault("the runner failed")
+        return self._our_fault("the runner ended without a terminal event")
+
+    def _events(self) -> AsyncGenerator[BuildEvent, None]:
+        job = self._attempt.job
+        caller = Caller(
+            user_id=job.creator_id,
+            project_id=str(job.project_id),
+            build_id=str(job.build_id),
+            attempt=job.attempt,
+            plan_slug=job.plan_slug,
+        )
+        return self._desk.runner_of(job).run(caller, BuildOrder(goal=job.goal, rehearsal=job.rehearsal))
+
+    def _our_fault(self, what: str) -> BuildEvent:
+        debug_id = uuid4().hex
+        self._log.exception(what, debug_id=debug_id)
+        return BuildEvent(build_failed=BuildFailed(error=errors.to_status(errors.Internal(debug_id))))
+
+    async def _append(self, writer: Writer, event: BuildEvent) -> None:
+        for scrubbed in self._scrubber.scrub(event):
+            await writer.append(scrubbed)
+            self._desk.commit.wake()
+
+    async def _await_cancel(self, writer: Writer) -> None:
+        """Raises CancelAsked once somebody asked: looks whenever the log grew by another's hand."""
+
+        def on_change(_: UUID) -> None:
+            # What this writer appended itself is in its head before it is published.
+            if tail.head > writer.head:
+                writer.overtaken.set()
+
+        async with self._desk.watches.listen(self.build_id, on_change) as tail:
+            while True:
+                job = await self._desk.transitions.job(self.build_id)
+                if job.cancel_user_id is not None:
+                    raise CancelAsked
+                await writer.overtaken.wait()
+                writer.overtaken.clear()
+
+    async def _keep_lease(self) -> None:
+        """Renews the lease until it is lost. While Redis is away the fence alone decides."""
+        while True:
+            await asyncio.sleep(self._desk.heartbeat_seconds)
+            try:
+                held = await self._desk.queue.renew(self.build_id, self._owner)
+            except (RedisError, OSError) as fault:
+                self._log.warning("lease not renewed: Redis away", fault=type(fault).__name__)
+                continue
+            if not held:
+                raise LeaseLost(f"the lease of {self.build_id} is another's")
+
+    async def _end(self, writer: Writer, terminal: BuildEvent) -> None:
+        for held_back in self._scrubber.flush():
+            await writer.append(held_back)
+            self._desk.commit.wake()
+        await writer.flush()
+        [last] = self._scrubber.scrub(terminal)
+        append_id = uuid4()
+        await _retried(
+            lambda: self._desk.transitions.finish(
+                self.build_id, generation=self._attempt.generation, append_id=append_id, events=[last]
+            )
+        )
+
+
+async def _retried(act: Callable[[], Awaitable[None]]) -> None:
+    """Does `act`, which must be safe to repeat, until Postgres answers."""
+    while True:
+        try:
+            return await act()
+        except db.UNREACHABLE as fault:
+            log.warning("Postgres away; the end of a build waits for it", fault=type(fault).__name__)
+            await asyncio.sleep(FINISH_RETRY_SECONDS)
+
+
+async def _stopped(*tasks: asyncio.Task[BuildEvent] | asyncio.Task[None]) -> None:
+    """Cancels tasks and returns when they have ended, whatever they ended with."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
