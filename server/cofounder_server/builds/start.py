@@ -22,7 +22,7 @@ from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock
 
 sql = db.queries("cofounder_server.builds")
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 # Seconds after which a full queue is worth another try.
 FULL_RETRY_SECONDS = 30.0
@@ -57,6 +57,7 @@ class Starter:
     def __init__(
         self,
         pool: asyncpg.Pool,
+        log: Log,
         publisher: Publisher,
         queue: Queue,
         clock: Clock,
@@ -65,7 +66,7 @@ class Starter:
         max_queued: int,
     ) -> None:
         self._pool = pool
-        self._log = Log(pool)
+        self._log = log
         self._publisher = publisher
         self._queue = queue
         self._clock = clock
@@ -97,7 +98,7 @@ class Starter:
         try:
             await self._queue.add(build_id, priority=priority)
         except (RedisError, OSError) as fault:
-            log.warning("build accepted, queue away", build_id=str(build_id), fault=type(fault).__name__)
+            logger.warning("build accepted, queue away", build_id=str(build_id), fault=type(fault).__name__)
         await self._publisher.publish([stretch])
         return build_id, True
 

@@ -48,9 +48,9 @@ def job_of(row: asyncpg.Record) -> Job:
 class Transitions:
     """Takes builds from state to state, and publishes what the log gained by it."""
 
-    def __init__(self, pool: asyncpg.Pool, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, log: Log, publisher: Publisher, clock: Clock) -> None:
         self._pool = pool
-        self._log = Log(pool)
+        self._log = log
         self._publisher = publisher
         self._clock = clock
 
