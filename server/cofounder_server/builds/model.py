@@ -120,6 +120,7 @@ class Job:
     priority: int
     attempt: int
     crashes: int
+    generation: int
     cancel_user_id: str | None
     cancel_sequence: int | None
     create_time: datetime

@@ -92,10 +92,11 @@ returning build_id;
 select build_id, request_hash from builds where creator_id = $1 and request_id = $2;
 
 -- name: read_build
-select * from builds where build_id = $1;
+select builds.*, generation from builds join build_heads using (build_id) where build_id = $1;
 
 -- name: lock_build
-select * from builds where build_id = $1 for update;
+-- Locks the row. `generation` is as of the statement's start: lock the head for the one that holds.
+select builds.*, generation from builds join build_heads using (build_id) where build_id = $1 for update of builds;
 
 -- name: list_builds
 -- Newest first. A UUIDv7 sorts by its time.

@@ -83,7 +83,7 @@ class RunBuild:
     async def _until_over(self, writer: Writer) -> BuildEvent:
         """Plays until the runner is done, a cancel comes or the lease goes; returns the terminal event."""
         playing = asyncio.create_task(self._play(writer), name=f"build {self.build_id}")
-        others = [asyncio.create_task(self._await_cancel(writer)), asyncio.create_task(self._keep_lease())]
+        others = [asyncio.create_task(self._await_command(writer)), asyncio.create_task(self._keep_lease())]
         try:
             done, _ = await asyncio.wait([playing, *others], return_when=asyncio.FIRST_COMPLETED)
             if playing not in done:
@@ -134,8 +134,8 @@ class RunBuild:
             await writer.append(scrubbed)
             self._desk.commit.wake()
 
-    async def _await_cancel(self, writer: Writer) -> None:
-        """Raises CancelAsked once somebody asked: looks whenever the log grew by another's hand."""
+    async def _await_command(self, writer: Writer) -> None:
+        """Raises CancelAsked or LeaseLost once that is so: looks whenever the log grew by another's hand."""
 
         def on_change(_: UUID) -> None:
             # What this writer appended itself is in its head before it is published.
@@ -145,6 +145,8 @@ class RunBuild:
         async with self._desk.watches.listen(self.build_id, on_change) as tail:
             while True:
                 job = await self._desk.transitions.job(self.build_id)
+                if job.generation != self._attempt.generation:
+                    raise LeaseLost(f"build {self.build_id} was taken back")
                 if job.cancel_user_id is not None:
                     raise CancelAsked
                 await writer.overtaken.wait()
