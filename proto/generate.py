@@ -1,7 +1,7 @@
 """Generates the code of the contract: Python for server and gateway, betterproto2 for the CLI.
 
-    python proto/generate.py            write it
-    python proto/generate.py --check    exit 1, naming the files, if what is committed is not what comes out
+python proto/generate.py            write it
+python proto/generate.py --check    exit 1, naming the files, if what is committed is not what comes out
 """
 
 import filecmp

@@ -1,0 +1,1 @@
+"""The test kit: what anybody can hold a deployment's promises against."""

@@ -1,0 +1,112 @@
+"""What server and worker both stand on, opened in order and closed in reverse."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import redis.asyncio as redis
+
+from cofounder_server import db
+from cofounder_server.builds.log import Log
+from cofounder_server.builds.queue import Queue
+from cofounder_server.builds.read import Builds
+from cofounder_server.builds.redact import Redactor
+from cofounder_server.builds.transitions import Transitions
+from cofounder_server.builds.watch import Watches
+from cofounder_server.builds.wire import Publisher
+from cofounder_server.clock import Clock, WallClock
+from cofounder_server.settings import Settings
+from cofounder_server.telemetry import logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seams:
+    """The classes of the durable steps. Tests arm failpoints by putting subclasses in their place (T-5)."""
+
+    log: type[Log] = Log
+    publisher: type[Publisher] = Publisher
+    queue: type[Queue] = Queue
+    transitions: type[Transitions] = Transitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What server and worker both stand on."""
+
+    settings: Settings
+    clock: Clock
+    pool: asyncpg.Pool
+    client: redis.Redis
+    log: Log
+    publisher: Publisher
+    queue: Queue
+    transitions: Transitions
+    watches: Watches
+    builds: Builds
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sends this process's logs to stderr, as JSON, without secrets."""
+
+    def scrub(text: str) -> str:
+        redactor = Redactor(own_secrets(settings))
+        return redactor.feed("", text) + redactor.flush("")
+
+    logs.configure(level=settings.log_level, scrub=scrub)
+
+
+def own_secrets(settings: Settings) -> frozenset[str]:
+    """Returns the values that may appear nowhere: not in a log, not in an event."""
+    named = (settings.database_url, settings.redis_url, settings.anthropic_api_key)
+    # Shorter ones, such as the word that stands for a key in a rehearsal, are ordinary words.
+    return frozenset(secret.get_secret_value() for secret in named if len(secret.get_secret_value()) >= 12)
+
+
+@contextlib.asynccontextmanager
+async def ground(settings: Settings, seams: Seams, *, connections: int) -> AsyncIterator[Ground]:
+    """Opens what server and worker stand on, and closes it in reverse order."""
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await db.open_pool(settings.database_url.get_secret_value(), size=connections)
+        # Not `close`, which waits for whoever still holds a connection: by now nobody has a right to.
+        stack.callback(pool.terminate)
+        client = redis.Redis.from_url(settings.redis_url.get_secret_value())
+        stack.push_async_callback(client.aclose)
+        clock, log, publisher = WallClock(), seams.log(pool), seams.publisher(client)
+        watches = Watches(log, client, poll_seconds=settings.poll_seconds)
+        yield Ground(
+            settings=settings,
+            clock=clock,
+            pool=pool,
+            client=client,
+            log=log,
+            publisher=publisher,
+            queue=seams.queue(client, lease_seconds=settings.lease_seconds),
+            transitions=seams.transitions(pool, log, publisher, clock),
+            watches=await stack.enter_async_context(watches),
+            builds=Builds(pool, repositories=None if settings.production else settings.data / "repositories"),
+        )
+
+
+@contextlib.contextmanager
+def until_told_to_stop() -> Iterator[asyncio.Event]:
+    """Gives an event that SIGTERM and SIGINT set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def running(work: Coroutine[None, None, None], *, name: str) -> AsyncIterator[None]:
+    """Runs `work` beside the block. If it dies, so does the process: it must not limp on."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work, name=name)
+        yield
+        task.cancel()

@@ -1,0 +1,94 @@
+"""A server: gRPC for everybody, and the sweeper beside it."""
+
+from cofounder_server.app.ground import Ground, Seams, ground, running, until_told_to_stop
+from cofounder_server.builds.start import Starter
+from cofounder_server.identity import links
+from cofounder_server.identity.caller import Identity
+from cofounder_server.identity.keys import development_key
+from cofounder_server.identity.links import ShareLinks
+from cofounder_server.identity.tokens import DevelopmentVerifier, Verifier
+from cofounder_server.rpc import serve as edge
+from cofounder_server.rpc import services
+from cofounder_server.settings import Settings
+from cofounder_server.worker.sweep import Sweeper
+
+# A server answers many small reads at once.
+CONNECTIONS = 20
+
+
+async def serve(settings: Settings, seams: Seams | None = None) -> None:
+    """Serves gRPC until SIGTERM or SIGINT, then drains: watchers are told to resume elsewhere.
+
+    Raises:
+        KeyUnusableError, CannotListenError: With what to change.
+    """
+    key = development_key(production=settings.production, key_file=settings.key_file, data=settings.data)
+    async with ground(settings, seams or Seams(), connections=CONNECTIONS) as base:
+        parts = services.Parts(
+            pool=base.pool,
+            wall=base.clock,
+            builds=base.builds,
+            starter=Starter(
+                base.pool,
+                base.log,
+                base.publisher,
+                base.queue,
+                base.clock,
+                rehearsal=settings.rehearsal,
+                max_queued=settings.max_queued,
+            ),
+            transitions=base.transitions,
+            log=base.log,
+            watches=base.watches,
+        )
+        verifier = AnyToken(
+            DevelopmentVerifier(key.public_key(), wall=base.clock), ShareLinks(base.pool, wall=base.clock)
+        )
+        with until_told_to_stop() as stop:
+            async with running(_sweeper(base).run(), name="sweeper"):
+                await edge.serve(
+                    services.compose(
+                        parts,
+                        progress_seconds=settings.progress_seconds,
+                        reauthorize_seconds=settings.reauthorize_seconds,
+                        development_key=key,
+                    ),
+                    verifier,
+                    edge=_edge(settings),
+                    stop=stop,
+                )
+
+
+class AnyToken:
+    """Verifies a user's or a service's token, and a share link's, which tells itself by its prefix."""
+
+    def __init__(self, tokens: Verifier, share_links: Verifier) -> None:
+        self._tokens = tokens
+        self._share_links = share_links
+
+    async def verify(self, token: str) -> Identity:
+        chosen = self._share_links if token.startswith(links.PREFIX) else self._tokens
+        return await chosen.verify(token)
+
+
+def _sweeper(base: Ground) -> Sweeper:
+    return Sweeper(
+        base.pool,
+        base.transitions,
+        base.queue,
+        sweep_seconds=base.settings.sweep_seconds,
+        lease_seconds=base.settings.lease_seconds,
+        max_crashes=base.settings.max_crashes,
+    )
+
+
+def _edge(settings: Settings) -> edge.Edge:
+    return edge.Edge(
+        host=settings.host,
+        port=settings.grpc_port,
+        production=settings.production,
+        drain_seconds=settings.drain_seconds,
+        max_message_bytes=settings.max_message_bytes,
+        max_streams_per_user=settings.max_streams_per_user,
+        max_calls_per_second=settings.max_calls_per_second,
+    )

@@ -1,0 +1,79 @@
+"""A worker: claims builds and plays them, with agents on a model or a script."""
+
+import contextlib
+import os
+import socket
+
+import structlog
+
+from cofounder_server import errors
+from cofounder_server.agent import sandbox
+from cofounder_server.agent.fake import RunnerFake
+from cofounder_server.agent.llm import Models
+from cofounder_server.agent.real import RunnerReal
+from cofounder_server.agent.runner import BuildRunner
+from cofounder_server.app.ground import Seams, ground, own_secrets, running, until_told_to_stop
+from cofounder_server.builds.model import Job
+from cofounder_server.clock import Clock
+from cofounder_server.settings import Settings
+from cofounder_server.usage.prices import PriceTable
+from cofounder_server.worker.group_commit import GroupCommit
+from cofounder_server.worker.loop import Worker
+from cofounder_server.worker.run_build import Desk
+
+# A worker commits on one connection, and begins and ends builds on a few.
+CONNECTIONS = 8
+
+logger = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings, seams: Seams | None = None) -> None:
+    """Plays builds until SIGTERM or SIGINT, then hands back what is under way."""
+    isolation = await sandbox.probe()
+    if isolation.kind == "none":
+        logger.warning("no sandbox on this machine", reason=isolation.reason)
+    async with contextlib.AsyncExitStack() as stack:
+        base = await stack.enter_async_context(ground(settings, seams or Seams(), connections=CONNECTIONS))
+        models = _models(settings, base.clock)
+        stack.push_async_callback(models.aclose)
+        desk = Desk(
+            transitions=base.transitions,
+            builds=base.builds,
+            queue=base.queue,
+            watches=base.watches,
+            commit=await stack.enter_async_context(GroupCommit(base.log, base.publisher, base.clock)),
+            runner_of=lambda job: _runner(job, settings, base.clock, models, isolation),
+            secrets=own_secrets(settings),
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        worker = Worker(desk, worker_id=f"{socket.gethostname()}:{os.getpid()}", slots=settings.worker_slots)
+        with until_told_to_stop() as stop:
+            async with running(worker.run(), name="worker"):
+                logger.info("working", slots=settings.worker_slots, sandbox=isolation.kind)
+                await stop.wait()
+                logger.info("draining")
+
+
+def _models(settings: Settings, clock: Clock) -> Models:
+    return Models(
+        api_key=settings.anthropic_api_key.get_secret_value(),
+        base_url=settings.anthropic_base_url,
+        models=settings.models,
+        prices=PriceTable.load(settings.prices_file),
+        clock=clock,
+    )
+
+
+def _runner(job: Job, settings: Settings, clock: Clock, models: Models, isolation: sandbox.Isolation) -> BuildRunner:
+    if job.scenario:
+        return RunnerFake(job.scenario, clock=clock, pace=settings.rehearsal_pace)
+    try:
+        chosen = sandbox.choose(
+            isolation,
+            rehearsal=job.rehearsal,
+            allow_weak=settings.allow_weak_sandbox,
+            production=settings.production,
+        )
+    except sandbox.SandboxUnavailable as fault:
+        raise errors.SandboxUnavailable(isolation=isolation.kind) from fault
+    return RunnerReal(models=models, sandbox=chosen, data=settings.data, clock=clock)
