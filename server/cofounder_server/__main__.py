@@ -156,6 +156,11 @@ def _run_forever(start: Callable[[Settings], Coroutine[Any, Any, None]]) -> None
     from cofounder_server.app import ground
 
     settings = Settings()
+    if settings.failpoints:
+        raise click.ClickException(
+            "COFOUNDER_FAILPOINTS is set, and this program never crashes on purpose. Unset it, or start "
+            "`python -m cofounder_server.testing`."
+        )
     ground.configure_logs(settings)
     uvloop.run(start(settings))
 

@@ -55,8 +55,15 @@ class House:
     sweeper: Sweeper
     project: UUID
 
-    async def start(self) -> UUID:
-        order = Order(creator_id="me", project_id=self.project, plan_slug="partner", goal="g", request_id=uuid4())
+    async def start(self, *, scenario: str = "") -> UUID:
+        order = Order(
+            creator_id="me",
+            project_id=self.project,
+            plan_slug="partner",
+            goal="g",
+            request_id=uuid4(),
+            scenario=scenario,
+        )
         return (await self.starter.start(order))[0]
 
     async def events(self, build_id: UUID) -> list[BuildEvent]:
@@ -76,9 +83,10 @@ class House:
 
     async def reaches(self, build_id: UUID, kind: str) -> BuildEvent:
         """The first event of a kind, once it stands."""
-        async with asyncio.timeout(30), contextlib.aclosing(
-            self.watches.follow(build_id, after=0, progress_seconds=60)
-        ) as stretches:
+        async with (
+            asyncio.timeout(30),
+            contextlib.aclosing(self.watches.follow(build_id, after=0, progress_seconds=60)) as stretches,
+        ):
             async for stretch in stretches:
                 for event in WatchBuildResponse.FromString(stretch.body).events:
                     if event.WhichOneof("kind") == kind:

@@ -60,7 +60,9 @@ async def test_when_all_is_over_no_lease_and_no_waiting_build_is_left(house):
                 await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("fault", [errors.ProviderFailed(kind="overloaded", retry_after=60), RuntimeError("secret detail")])
+@pytest.mark.parametrize(
+    "fault", [errors.ProviderFailed(kind="overloaded", retry_after=60), RuntimeError("secret detail")]
+)
 async def test_a_fault_of_the_runner_is_a_terminal_event_that_tells_no_more_than_it_may(house, checked, fault):
     """D-12: ours is a code and a debug id only."""
 
@@ -279,7 +281,12 @@ async def test_a_snapshot_is_stored_with_the_log_and_equals_its_fold(house):
 
 async def test_d_11_secrets_are_redacted_before_the_append_also_across_events(house):
     async def leak():
-        for piece in ("my key is sk-ant-api03-", "AAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", " and that is it. "):
+        for piece in (
+            "my key is sk-ant-api03-",
+            "AAAAAAAAAAAAAAAAAAAA",
+            "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+            " and that is it. ",
+        ):
             yield text(piece)
             await asyncio.sleep(0.01)
         yield BuildEvent(command_output=CommandOutput(command_id="c", text="the-process-own-"))

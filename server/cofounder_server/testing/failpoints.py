@@ -1,0 +1,105 @@
+"""Failpoints: a process that dies, or stops, just before or just after a durable step (T-5).
+
+`COFOUNDER_FAILPOINTS` arms them: `<step>.<before|after>=<action>[:<n>]`, separated by commas, where the action happens
+the n-th time the step is reached (the first, if n is left out):
+
+    log.append.after=crash          dies as by kill -9 when the first append is committed
+    queue.claim.before=stop:3       stops as by SIGSTOP before the third claim
+
+The steps are the methods named in `STEPS`, of the classes that the composition root takes as `Seams`.
+"""
+
+import functools
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cofounder_server.app.ground import Seams
+from cofounder_server.builds.log import Log
+from cofounder_server.builds.queue import Queue
+from cofounder_server.builds.transitions import Transitions
+from cofounder_server.builds.wire import Publisher
+
+STEPS: Mapping[str, tuple[type[Any], str]] = {
+    "log.append": (Log, "append"),
+    "wire.publish": (Publisher, "publish"),
+    "queue.add": (Queue, "add"),
+    "queue.claim": (Queue, "claim"),
+    "queue.renew": (Queue, "renew"),
+    "queue.release": (Queue, "release"),
+    "build.begin": (Transitions, "begin_attempt"),
+    "build.finish": (Transitions, "finish"),
+    "build.take_back": (Transitions, "take_back"),
+    "build.hand_back": (Transitions, "hand_back"),
+    "build.cancel": (Transitions, "cancel"),
+}
+ACTIONS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+Seam = TypeVar("Seam")
+
+
+@dataclass(frozen=True, slots=True)
+class Failpoint:
+    """What happens when a moment of a step is reached for the n-th time."""
+
+    moment: str
+    action: str
+    nth: int = 1
+
+
+def parse(text: str) -> list[Failpoint]:
+    """Returns the failpoints that `text` names. Raises ValueError, naming what may stand there."""
+    return [_parse_one(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _parse_one(text: str) -> Failpoint:
+    moment, _, rest = text.partition("=")
+    action, _, nth = rest.partition(":")
+    step, _, when = moment.rpartition(".")
+    if step not in STEPS or when not in ("before", "after") or action not in ACTIONS or not (nth or "1").isdigit():
+        raise ValueError(
+            f"{text!r} is no failpoint: write <step>.<before|after>=<{'|'.join(ACTIONS)}>[:<n>], "
+            f"with one of the steps {', '.join(STEPS)}"
+        )
+    return Failpoint(moment, action, int(nth or 1))
+
+
+class Armed:
+    """Failpoints that are armed, and how often each moment was reached."""
+
+    def __init__(self, failpoints: list[Failpoint]) -> None:
+        self._failpoints = failpoints
+        self._reached: Counter[str] = Counter()
+
+    def seams(self) -> Seams:
+        """Returns the seams with each step's moments passing through here."""
+        return Seams(
+            log=self._arm(Log),
+            publisher=self._arm(Publisher),
+            queue=self._arm(Queue),
+            transitions=self._arm(Transitions),
+        )
+
+    def _arm(self, seam: type[Seam]) -> type[Seam]:
+        steps = {method: step for step, (owner, method) in STEPS.items() if owner is seam}
+        methods = {method: self._around(step, getattr(seam, method)) for method, step in steps.items()}
+        return type(f"Armed{seam.__name__}", (seam,), methods)
+
+    def _around(self, step: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @functools.wraps(method)
+        async def with_moments(*args: Any, **kwargs: Any) -> Any:
+            self._reach(f"{step}.before")
+            result = await method(*args, **kwargs)
+            self._reach(f"{step}.after")
+            return result
+
+        return with_moments
+
+    def _reach(self, moment: str) -> None:
+        self._reached[moment] += 1
+        for failpoint in self._failpoints:
+            if (failpoint.moment, failpoint.nth) == (moment, self._reached[moment]):
+                os.kill(os.getpid(), ACTIONS[failpoint.action])
