@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import redis.asyncio as redis
+
 from cofounder_server import db
 from cofounder_server.machine.postgres import EmbeddedPostgres
 from cofounder_server.machine.valkey import EmbeddedValkey

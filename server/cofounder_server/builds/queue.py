@@ -113,4 +113,3 @@ class Queue:
     async def wait(self, seconds: float) -> None:
         """Returns when a build was added, at the latest after `seconds`."""
         await self._client.blpop([BELL], timeout=seconds)
-

@@ -79,9 +79,7 @@ def test_a_new_attempt_voids_what_the_lost_one_wrote_but_not_what_it_cost():
 
 
 def test_questions_and_instructions_are_open_until_answered_and_applied():
-    asked = [
-        BuildEvent(question_asked=event_control_pb2.QuestionAsked(question_id=name)) for name in ("one", "two")
-    ]
+    asked = [BuildEvent(question_asked=event_control_pb2.QuestionAsked(question_id=name)) for name in ("one", "two")]
     steered = BuildEvent(steer_received=event_control_pb2.SteerReceived(steer_id="s"))
     answered = BuildEvent(question_answered=event_control_pb2.QuestionAnswered(question_id="one"))
     applied = BuildEvent(steer_applied=event_control_pb2.SteerApplied(steer_id="s"))

@@ -47,7 +47,8 @@ async def test_two_committers_with_builds_in_opposite_orders_cannot_deadlock(log
 
     async def commit(order) -> None:
         batches = [
-            Batch(build_id=b, append_id=uuid4(), expected=1, count=1, body=body + b"\x0a\x00", generation=0) for b in order
+            Batch(build_id=b, append_id=uuid4(), expected=1, count=1, body=body + b"\x0a\x00", generation=0)
+            for b in order
         ]
         for _ in range(30):
             await log.append(batches)

@@ -34,7 +34,10 @@ async def watches(log: Log, redis_client: redis.Redis) -> AsyncIterator[Watches]
 async def watched(watches: Watches, build_id: UUID, *, after: int = 0, until: int | None = None) -> list[int]:
     """Watches to the end, or until a sequence; checks each stretch against its events."""
     seen, cursor = [], after
-    async with asyncio.timeout(DEADLINE), aclosing(watches.follow(build_id, after=after, progress_seconds=60)) as stretches:
+    async with (
+        asyncio.timeout(DEADLINE),
+        aclosing(watches.follow(build_id, after=after, progress_seconds=60)) as stretches,
+    ):
         async for stretch in stretches:
             assert stretch.after == cursor, "Reliable: a stretch begins where the former ended"
             cursor = stretch.last
@@ -82,7 +85,9 @@ async def test_resumable_after_any_sequence_on_any_server(log, redis_client, app
             assert kept + rest == list(range(1, 32))
 
 
-async def test_reliable_an_event_between_reading_history_and_attaching_is_delivered_once(log, redis_client, append, publisher, new_build):
+async def test_reliable_an_event_between_reading_history_and_attaching_is_delivered_once(
+    log, redis_client, append, publisher, new_build
+):
     """Example 77, with a subscription confirmed late: the append falls between the subscription and the head read."""
     build_id = await new_build()
 
@@ -109,7 +114,9 @@ async def test_an_emptied_redis_costs_a_poll_and_no_event(watches, redis_client,
     assert await watching == list(range(1, 42))
 
 
-async def test_terminated_a_watch_ends_after_the_terminal_event_and_one_begun_later_ends_at_once(watches, transitions, new_build):
+async def test_terminated_a_watch_ends_after_the_terminal_event_and_one_begun_later_ends_at_once(
+    watches, transitions, new_build
+):
     """C-5, example 81."""
     build_id = await new_build()
     watching = asyncio.create_task(watched(watches, build_id))
@@ -137,7 +144,10 @@ async def test_terminated_also_when_nobody_published_the_terminal_event(watches,
 async def test_bookmarkable_a_quiet_watch_still_carries_its_cursor(watches, new_build):
     """C-7: progress has no sequence of its own and is not stored (example 91)."""
     build_id = await new_build()
-    async with asyncio.timeout(DEADLINE), aclosing(watches.follow(build_id, after=0, progress_seconds=0.1)) as stretches:
+    async with (
+        asyncio.timeout(DEADLINE),
+        aclosing(watches.follow(build_id, after=0, progress_seconds=0.1)) as stretches,
+    ):
         first = await anext(stretches)
         quiet = [await anext(stretches) for _ in range(3)]
     assert first.last == 1
@@ -157,7 +167,9 @@ async def test_honest_a_cursor_in_the_future_or_too_old_is_refused_with_the_near
     assert (await watches.admit(build_id, 9)).head == 20
 
 
-async def test_unhurried_a_reader_that_never_reads_slows_nobody_and_holds_a_bounded_ring(watches, append, publisher, new_build):
+async def test_unhurried_a_reader_that_never_reads_slows_nobody_and_holds_a_bounded_ring(
+    watches, append, publisher, new_build
+):
     """C-8: the slow one is served from the log when it wakes."""
     from cofounder_server.builds.tail import RING_BYTES
 

@@ -1,0 +1,1 @@
+"""The six nodes of the pipeline, one module for each."""

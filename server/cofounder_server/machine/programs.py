@@ -1,0 +1,104 @@
+"""Our own programs as supervised services, one-time commands, and the ways to ask whether a program is ready."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from cofounder_server.machine import folders, process
+from cofounder_server.machine.failure import MachineError
+from cofounder_server.machine.process import Child
+from cofounder_server.machine.service import Service
+
+_ANSWER_DEADLINE = 5.0
+_ONCE_STOP_DEADLINE = 3.0
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+async def always_ready() -> bool:
+    """The probe of a program without an address: ready once it runs."""
+    return True
+
+
+def accepts(port: int) -> Probe:
+    """A probe: something accepts TCP connections on this loopback port."""
+
+    async def probe() -> bool:
+        try:
+            async with asyncio.timeout(_ANSWER_DEADLINE):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    return probe
+
+
+def answers_ok(port: int, path: str) -> Probe:
+    """A probe: `GET path` on this loopback port is answered with 200."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+
+    async def probe() -> bool:
+        try:
+            async with asyncio.timeout(_ANSWER_DEADLINE):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                try:
+                    writer.write(request)
+                    status = await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, ValueError):
+            return False
+        return status.split(b" ")[1:2] == [b"200"]
+
+    return probe
+
+
+class Program(Service):
+    """A command that runs until it is stopped."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        probe: Probe = always_ready,
+        keep_open: Sequence[int] = (),
+        start_deadline: float = 60.0,
+        stop_deadline: float = 10.0,
+    ) -> None:
+        """`probe` says whether it is ready; `keep_open` are descriptors it inherits; deadlines are in seconds."""
+        super().__init__(name, log=log, start_deadline=start_deadline, stop_deadline=stop_deadline)
+        self._argv = tuple(argv)
+        self._env = dict(env)
+        self._probe = probe
+        self._keep_open = tuple(keep_open)
+
+    async def _launch(self, output: int) -> Child:
+        return await process.spawn(self._argv, env=self._env, output=output, keep_open=self._keep_open)
+
+    async def _is_ready(self) -> bool:
+        return await self._probe()
+
+
+async def run_once(name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+    """Runs a command to its end; raises MachineError with its last lines if it fails. Cancelled, it stops it."""
+    output = folders.open_log(log)
+    try:
+        start = os.fstat(output).st_size
+        child = await process.spawn(argv, env=env, output=output)
+    finally:
+        os.close(output)
+    try:
+        code = await child.wait()
+    finally:
+        await child.stop(deadline=_ONCE_STOP_DEADLINE)
+    if code != 0:
+        raise MachineError(
+            f"{name} failed ({process.describe_exit(code)}). Its last lines ({log}):\n"
+            f"{folders.last_lines(log, since=start)}"
+        )

@@ -1,0 +1,1 @@
+"""Fakes and fixtures that speak the real wire. Production never imports this."""

@@ -1,0 +1,97 @@
+"""Builds played in tests: a runner on a scripted model, and what it told."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder_server.agent import llm
+from cofounder_server.agent.real import RunnerReal
+from cofounder_server.agent.rehearsal import server
+from cofounder_server.agent.runner import BuildOrder, Caller
+from cofounder_server.agent.sandbox_seam import Sandbox
+from cofounder_server.clock import VirtualClock, WallClock
+from cofounder_server.usage.prices import PriceTable
+
+CALLER = Caller(
+    user_id="user_1",
+    project_id="project_1",
+    build_id="0193a5c0-0000-7000-8000-0123456789ab",
+    attempt=1,
+    plan_slug="bootstrapper",
+)
+ORDER = BuildOrder(goal="A URL shortener with tests", rehearsal=True)
+TERMINAL = ("build_succeeded", "build_partial", "build_failed", "build_cancelled")
+
+
+@dataclass(slots=True)
+class Played:
+    """The events of one run, and the error that ended it, if one did."""
+
+    events: list[BuildEvent] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.WhichOneof("kind") or "" for event in self.events]
+
+    def of(self, kind: str) -> list[Any]:
+        """Returns the events of one kind, in order."""
+        return [getattr(event, kind) for event in self.events if event.HasField(kind)]
+
+    def text(self) -> str:
+        return "".join(delta.text for delta in self.of("text_delta"))
+
+
+async def gather(stream: AsyncIterator[BuildEvent]) -> Played:
+    """Plays to the end."""
+    played = Played()
+    try:
+        async for event in stream:
+            played.events.append(event)
+    except Exception as error:
+        played.error = error
+    return played
+
+
+@contextlib.asynccontextmanager
+async def runner(
+    base_url: str,
+    data: Path,
+    sandbox: Sandbox,
+    *,
+    patience: llm.Patience | None = None,
+    iterations: int = 6,
+    keep: bool = False,
+) -> AsyncGenerator[RunnerReal, None]:
+    """A real runner whose waits between attempts take no time."""
+    models = llm.Models(
+        api_key="sk-test",
+        base_url=base_url,
+        prices=PriceTable(),
+        patience=patience or llm.Patience(attempts=3),
+        clock=VirtualClock(),
+        rng=random.Random(7),
+    )
+    try:
+        yield RunnerReal(models=models, sandbox=sandbox, data=data, clock=WallClock(), iterations=iterations, keep=keep)
+    finally:
+        await models.aclose()
+
+
+@contextlib.asynccontextmanager
+async def rehearsal(*, pace: float = 0.0) -> AsyncGenerator[str, None]:
+    """The scripted model on a free port; yields its address."""
+    listener = socket.create_server((server.HOST, 0))
+    port = listener.getsockname()[1]
+    serving = asyncio.create_task(server.listen(listener, pace))
+    try:
+        yield f"http://{server.HOST}:{port}"
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""What is metered: tokens, prices and limits."""

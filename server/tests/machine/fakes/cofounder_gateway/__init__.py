@@ -1,0 +1,1 @@
+"""Stands in for the server's commands when the stack itself is tested."""
