@@ -1,9 +1,8 @@
-"""One real Postgres and one real Valkey for a test session; an empty, migrated database for each test.
+"""One real Postgres and one real Valkey for a test session; a migrated database that each test finds empty.
 
 With DATABASE_URL and REDIS_URL set, those servers are used instead of embedded ones.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -42,23 +41,29 @@ async def postgres_dsn(engines_folder: Path) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def template(postgres_dsn: str) -> AsyncIterator[str]:
-    """The name of a migrated, empty database from which others are cloned."""
-    digest = hashlib.sha256("".join(db.migrations().values()).encode()).hexdigest()[:8]
-    name = f"template_{digest}_{uuid4().hex[:8]}"
+async def migrated(postgres_dsn: str) -> AsyncIterator[str]:
+    """The address of the session's database, migrated. What migrations put into tables is kept aside in `seed`."""
+    name = f"test_{uuid4().hex}"
     await _execute(postgres_dsn, f"create database {name}")
-    await db.migrate(_in_database(postgres_dsn, name))
-    yield name
+    dsn = _in_database(postgres_dsn, name)
+    await db.migrate(dsn)
+    await _execute(dsn, "create schema seed", *(f"create table seed.{t} as table {t}" for t in await _tables(dsn)))
+    yield dsn
     await _execute(postgres_dsn, f"drop database {name} with (force)")
 
 
 @pytest_asyncio.fixture
-async def database(postgres_dsn: str, template: str) -> AsyncIterator[str]:
-    """The address of an empty, migrated database of this test's own."""
-    name = f"test_{uuid4().hex}"
-    await _execute(postgres_dsn, f"create database {name} template {template}")
-    yield _in_database(postgres_dsn, name)
-    await _execute(postgres_dsn, f"drop database {name} with (force)")
+async def database(migrated: str) -> str:
+    """The address of a database as migrations leave it, which nobody else uses. Emptied, not cloned: it is faster."""
+    tables = await _tables(migrated)
+    await _execute(
+        migrated,
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()",
+        f"truncate {', '.join(tables)} cascade",
+        *(f"insert into {table} select * from seed.{table}" for table in tables),
+    )
+    return migrated
 
 
 @pytest_asyncio.fixture
@@ -101,9 +106,19 @@ def _in_database(dsn: str, name: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
-async def _execute(dsn: str, statement: str) -> None:
+async def _tables(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(statement)
+        rows = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+        return [row["tablename"] for row in rows if row["tablename"] != "migrations"]
+    finally:
+        await connection.close()
+
+
+async def _execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,8 +170,9 @@ class Repository:
             environment["GIT_DIR"] = str(folder)
         try:
             process = await asyncio.create_subprocess_exec(
-                *_GIT, *arguments, env=environment, cwd=self._home, stdin=PIPE, stdout=PIPE, stderr=PIPE,
-                start_new_session=True,
+                *_GIT, *arguments, env=environment, cwd=self._home, stdout=PIPE, stderr=PIPE, start_new_session=True,
+                # A pipe only for a command that reads it: another may end first, and writing to it then fails.
+                stdin=PIPE if given else DEVNULL,
             )  # fmt: skip
         except FileNotFoundError as error:
             raise RepositoryError("git is not installed (or not on the PATH): install it and build again") from error
@@ -188,7 +189,7 @@ _STAGED = "refs/cofounder/staged"
 async def _communicate(process: Process, what: str, given: bytes) -> tuple[bytes, bytes]:
     try:
         async with asyncio.timeout(_DEADLINE):
-            return await process.communicate(given)
+            return await process.communicate(given or None)
     except TimeoutError as error:
         raise RepositoryError(f"git {what} did not end within {_DEADLINE:.0f} s and was killed") from error
     finally:

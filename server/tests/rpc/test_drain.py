@@ -51,6 +51,16 @@ async def ending(call):
     raise AssertionError("it ended without an error")
 
 
+async def until_refused(client):
+    """Calls until that is refused, and returns the code."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await client.call("ListBuilds")
+            except Exception as refused:
+                return refused.code
+
+
 async def drained(site):
     async with asyncio.timeout(30):
         await site.server.drain()
@@ -79,9 +89,7 @@ async def test_a_call_under_way_is_answered_and_none_is_taken_any_more(site, slo
     call = asyncio.create_task(me.call("GetUsage"))
     await slow.begun.wait()
     draining = asyncio.create_task(drained(site))
-    async with asyncio.timeout(30):
-        while (await (await site.user("you")).refused("GetUsage")).code != grpc.StatusCode.UNAVAILABLE:
-            pass
+    assert await until_refused(await site.user("you")) == grpc.StatusCode.UNAVAILABLE
     assert not draining.done()
     slow.let_go.set()
     assert await call == usage_pb.GetUsageResponse()
