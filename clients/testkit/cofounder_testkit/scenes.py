@@ -77,7 +77,7 @@ async def start_build(stack: RunningStack) -> str:
     """Starts a build over the CLI and returns its id."""
     command = [sys.executable, "-m", "cofounder_cli", "build", IDEA, "--detach", "--json"]
     answer = json.loads("".join([line async for line in watch.lines(stack, *command)]))
-    build_id: str = answer["buildId"]
+    build_id: str = answer["build"]["buildId"]
     return build_id
 
 
