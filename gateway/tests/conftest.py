@@ -29,7 +29,7 @@ DEADLINE = 30.0
 async def _eventually(predicate: Callable[[], Any]) -> None:
     """Waits until a condition holds that nothing announces."""
     async with asyncio.timeout(DEADLINE):
-        while not predicate():  # noqa: ASYNC110 - what is waited for has no event
+        while not predicate():
             await asyncio.sleep(0.01)
 
 

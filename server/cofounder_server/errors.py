@@ -28,9 +28,10 @@ Terminal events and RPCs carry the same `google.rpc.Status`, made by `to_status`
 from collections.abc import Mapping
 from typing import ClassVar
 
-from cofounder.errors.v1 import error_reason_pb2
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from cofounder.errors.v1 import error_reason_pb2
 
 DOMAIN = "cofounder.dev"
 

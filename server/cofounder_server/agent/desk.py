@@ -29,8 +29,7 @@ MOST_EVENT_TEXT = 64 * 1024
 class Desk:
     """The tools of one build. Nothing here outlives the attempt, and nothing here is state.
 
-    `write` takes the events; whoever plays a stage sets it before. `fault` is what ended the pipeline early: kept
-    aside, so that every event before it is delivered first.
+    `write` takes the events; whoever plays a stage sets it before.
     """
 
     caller: Caller
@@ -41,7 +40,6 @@ class Desk:
     exported: Path
     clock: Clock
     write: Callable[[BuildEvent], None]
-    fault: Exception | None = None
 
     def emit(self, **kind: Any) -> None:
         """Sends one event to the log."""

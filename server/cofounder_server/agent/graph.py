@@ -22,28 +22,21 @@ STAGES: dict[str, tuple["Stage", Body]] = {
     "git_manager": (Stage.STAGE_GIT_MANAGER, git_manager.git_manager),
 }
 
-_Next = Literal["architect", "coder", "executor", "debugger", "reviewer", "git_manager", "__end__"]
+_Next = Literal["coder", "debugger", "reviewer", "git_manager", "__end__"]
 
 
 def pipeline(*, iterations: int) -> Graph:
-    """Returns the whole pipeline. It ends early after a fault, and when the coder ran `iterations` times in vain."""
+    """Returns the whole pipeline. It ends early when the coder ran `iterations` times in vain."""
 
     def spent(state: State) -> bool:
         return state["runs"].get("coder", 0) >= iterations
 
-    def after(following: _Next) -> Any:
-        return lambda state: END if state["has_fatal_error"] else following
-
     def after_executor(state: State) -> _Next:
-        if state["has_fatal_error"]:
-            return "__end__"
         if state["exit_code"] == 0 and not state["errors"]:
             return "reviewer"
         return "__end__" if spent(state) else "debugger"
 
     def after_reviewer(state: State) -> _Next:
-        if state["has_fatal_error"]:
-            return "__end__"
         if state["is_complete"]:
             return "git_manager"
         return "__end__" if spent(state) else "coder"
@@ -52,10 +45,10 @@ def pipeline(*, iterations: int) -> Graph:
     for name, (stage, body) in STAGES.items():
         built.add_node(name, node(name, stage, body))
     built.add_edge(START, "architect")
-    built.add_conditional_edges("architect", after("coder"), ["coder", END])
-    built.add_conditional_edges("coder", after("executor"), ["executor", END])
+    built.add_edge("architect", "coder")
+    built.add_edge("coder", "executor")
     built.add_conditional_edges("executor", after_executor, ["reviewer", "debugger", END])
-    built.add_conditional_edges("debugger", after("coder"), ["coder", END])
+    built.add_edge("debugger", "coder")
     built.add_conditional_edges("reviewer", after_reviewer, ["git_manager", "coder", END])
     built.add_edge("git_manager", END)
     # The bound is ours; langgraph's own must not be met before it.

@@ -132,7 +132,7 @@ class RunnerReal:
 
 
 async def _play(played: graph.Graph, desk: Desk, reached: list[state.State]) -> AsyncGenerator[BuildEvent, None]:
-    """Yields the events of a graph's run; `reached` then holds the state it came to. Raises what ended it early.
+    """Yields the events of a graph's run; `reached` then holds the state it came to. Raises what a stage raised.
 
     Closing it cancels the stage that runs and waits until that has let go of the model and the sandbox.
     """
@@ -143,8 +143,6 @@ async def _play(played: graph.Graph, desk: Desk, reached: list[state.State]) -> 
                 yield cast("BuildEvent", part)
             else:
                 reached[0] = cast("state.State", part)
-    if desk.fault is not None:
-        raise desk.fault
 
 
 def _nowhere(event: BuildEvent) -> None:

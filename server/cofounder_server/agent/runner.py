@@ -10,7 +10,7 @@ from cofounder.runner.v1.stage_pb2 import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """On whose behalf the runner works. Travels beside every call, never inside the data; no call is booked to nobody."""
+    """On whose behalf the runner works. Travels beside every call, never inside the data: none is booked to nobody."""
 
     user_id: str
     project_id: str

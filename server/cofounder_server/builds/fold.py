@@ -11,7 +11,6 @@ from typing import TypeVar
 from cofounder.runner.v1 import build_pb2, event_lifecycle_pb2, stage_pb2
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
-
 from cofounder_server.builds import fold_work
 from cofounder_server.builds.bounds import MAX_GENERATIONS, MAX_STAGE_RUNS, MAX_WARNINGS, append_tail, keep_last
 

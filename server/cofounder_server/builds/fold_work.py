@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot, CommandRun, FileState
-
 from cofounder_server.builds.bounds import MAX_COMMANDS, MAX_COMMITS, append_tail, keep_last
 
 

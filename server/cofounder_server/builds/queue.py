@@ -39,7 +39,6 @@ class Queue:
     def __init__(self, client: redis.Redis, *, lease_seconds: float) -> None:
         self._client = client
         self._lease_milliseconds = max(1, round(lease_seconds * 1000))
-        source = resources.files("cofounder_server.builds")
         self._add = self._script("add")
         self._claim = self._script("claim")
         self._renew = self._script("renew")

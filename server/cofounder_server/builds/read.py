@@ -5,10 +5,10 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+
 from cofounder.runner.v1.build_pb2 import Build
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
-
 from cofounder_server import db, errors
 from cofounder_server.builds import fold
 from cofounder_server.builds.model import State

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from cofounder.runner.v1.build_event_pb2 import BuildEvent
-from cofounder.runner.v1.event_lifecycle_pb2 import BuildAccepted
 from redis.exceptions import RedisError
 
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.event_lifecycle_pb2 import BuildAccepted
 from cofounder_server import db, errors
 from cofounder_server.builds import framing
 from cofounder_server.builds.ids import uuid7

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import asyncpg
+
 from cofounder.runner.v1 import event_lifecycle_pb2 as lifecycle
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_control_pb2 import CancelRequested
-
 from cofounder_server import db, errors
 from cofounder_server.builds import framing
 from cofounder_server.builds.log import Log

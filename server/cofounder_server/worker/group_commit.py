@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 
+from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 from cofounder_server import db
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Outcome, Stretch, Verdict

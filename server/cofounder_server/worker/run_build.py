@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
-from cofounder.runner.v1.build_event_pb2 import BuildEvent
-from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from redis.exceptions import RedisError
 
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from cofounder_server import db, errors
 from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller
 from cofounder_server.builds.model import TERMINAL, Job

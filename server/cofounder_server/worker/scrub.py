@@ -6,10 +6,10 @@ Pieces of one text share a channel; what may still become a secret is held back 
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder_server.builds.redact import Redactor
 
 # The kinds that carry a piece of a longer text in `text`, with what tells one text from another.

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,7 +66,7 @@ def models(wire: AnthropicWire, *, clock: VirtualClock | None = None, **patience
     )
 
 
-def ask(door: llm.Models) -> AsyncIterator[llm.Piece]:
+def ask(door: llm.Models) -> AsyncGenerator[llm.Piece, None]:
     return door.generate(
         CALLER,
         stage=Stage.STAGE_CODER,
@@ -81,8 +81,9 @@ async def listen(wire: AnthropicWire, *, clock: VirtualClock | None = None, **pa
     heard = Listener()
     door = models(wire, clock=clock, **patience)
     try:
-        async for piece in ask(door):
-            heard.pieces.append(piece)
+        async with asyncio.timeout(60):
+            async for piece in ask(door):
+                heard.pieces.append(piece)
     except errors.BuildError as error:
         heard.error = error
     finally:
@@ -365,7 +366,21 @@ async def test_a_model_without_a_price_is_refused_before_the_provider_is_called(
     assert wire.calls == []
 
 
-async def test_leaving_early_closes_the_connection() -> None:
+async def test_closing_the_iterator_closes_the_connection() -> None:
+    """Also between two pieces, where nothing is being awaited."""
+    async with AnthropicWire(fake.stalled(HALF)) as wire:
+        door = models(wire)
+        pieces = ask(door)
+        while not isinstance(await anext(pieces), llm.Text):
+            """The call is under way with its first text."""
+        assert not wire.calls[0].closed.is_set()
+        await pieces.aclose()
+        async with asyncio.timeout(20):
+            await wire.calls[0].closed.wait()
+        await door.aclose()
+
+
+async def test_cancelling_closes_the_connection() -> None:
     """Cancelling closes the provider's connection."""
     async with AnthropicWire(fake.stalled(HALF)) as wire:
         door = models(wire)

@@ -135,7 +135,11 @@ async def test_b_11_cancel_while_the_worker_is_dead_ends_with_the_sweep(house, c
 async def test_b_5_a_lost_workers_build_runs_again_and_its_zombie_appends_nothing(house, checked):
     build_id = await house.start()
     scripts = iter([never, succeed])
-    async with house.worker(lambda: next(scripts)(), heartbeat=3600):
+
+    def play():
+        return next(scripts)()
+
+    async with house.worker(play, heartbeat=3600):
         await house.reaches(build_id, "text_delta")
         sweeping = asyncio.create_task(house.sweeper.run())
         events = await house.over(build_id)

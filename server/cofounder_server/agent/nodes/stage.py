@@ -1,4 +1,4 @@
-"""The frame around every stage: its first and last event, and what happens when it cannot go on."""
+"""The frame around every stage: its first and its last event. What a stage raises ends the build."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,12 +40,7 @@ def node(name: str, stage: "Stage", body: Body) -> Node:
         desk.write = runtime.stream_writer
         iteration = state["runs"].get(name, 0) + 1
         desk.emit(stage_started=life.StageStarted(stage=stage, iteration=iteration))
-        try:
-            result = await body(desk, state)
-        except Exception as error:
-            # Raised once the stream is drained: the graph would drop the events that are still on their way.
-            desk.fault = error
-            return State(node=name, has_fatal_error=True, runs={name: iteration})
+        result = await body(desk, state)
         desk.emit(stage_finished=_finished(desk, stage, iteration, result))
         update = result.update
         update["node"] = name
