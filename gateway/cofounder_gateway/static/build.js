@@ -10,8 +10,8 @@ import { activity, count, lasted, money, refusal, runName } from './words.js';
 
 const SERVICE = 'cofounder.runner.v1.RunnerService';
 const TICK = 200; // ms between two drawings of the elapsed times
-const REHEARSAL = 'Rehearsal. No model was asked: the words are scripted, and your idea was not read. '
-  + 'Everything else is real: the files, the commands, the tests and the commit.';
+const REHEARSAL = 'Rehearsal. No model was asked: the words are scripted, your idea was not read, and tokens and cost are counted '
+  + 'as if they were a model’s. Everything else is real: files, commands, tests and commit.';
 const SCENARIO = 'Rehearsal of a scenario. No model was asked and your idea was not read: what you see is played from a script.';
 
 /** @param {string} buildId @param {import('./home.js').Seams} seams */

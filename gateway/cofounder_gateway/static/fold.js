@@ -152,7 +152,8 @@ function usageRecorded(/** @type {State} */ { usage, ...state }, /** @type {any}
   const cacheWrite = number(e.cacheWrite5mTokens) + number(e.cacheWrite1hTokens);
   return { ...state, usage: { calls: usage.calls + 1, input: usage.input + number(e.inputTokens),
     output: usage.output + number(e.outputTokens), cacheRead: usage.cacheRead + number(e.cacheReadTokens),
-    cacheWrite: usage.cacheWrite + cacheWrite, cost: usage.cost + (e.platformBorne ? 0 : cost), borne: usage.borne + (e.platformBorne ? cost : 0) } };
+    cacheWrite: usage.cacheWrite + cacheWrite,
+    cost: usage.cost + (e.platformBorne ? 0 : cost), borne: usage.borne + (e.platformBorne ? cost : 0) } };
 }
 
 function planStepChanged(/** @type {State} */ state, /** @type {any} */ e) {

@@ -77,11 +77,11 @@ export function notesPanel(at) {
   return (/** @type {Sight} */ { state, repository }) => {
     const { outcome, work: { tests, commits } } = state;
     const lines = [
+      ...(repository ? [{ text: `Repository: ${repository}`, tone: '' }] : []),
       ...(outcome?.failures ?? []).map((text) => ({ text, tone: 'warn' })),
       ...(tests?.failures ?? []).map((/** @type {any} */ each) => ({ text: `${each.name ?? ''}: ${each.message ?? ''}`, tone: 'warn' })),
       ...state.notes,
       ...commits.map((each) => ({ text: committed(each), tone: '' })),
-      ...(repository ? [{ text: `Repository: ${repository}`, tone: '' }] : []),
     ].map((line, place) => ({ ...line, place }));
     rows(at.notes, lines, (line) => line.place, note);
   };

@@ -71,7 +71,7 @@ export const omission = (/** @type {number} */ omitted) => (omitted ? `${count(o
 
 /** @param {any} commit */
 export const committed = ({ sha = '', message = '', filesChanged = 0, insertions = 0, deletions = 0 }) =>
-  `Commit ${sha.slice(0, 10)}: ${message} (${filesChanged} files, +${insertions} −${deletions})`;
+  `Commit ${sha.slice(0, 10)}: ${message.split('\n', 1)[0]} (${filesChanged} files, +${insertions} −${deletions})`;
 
 /** What a refusal means and what to do next. @param {any} refused */
 export function refusal(refused) {

@@ -7,8 +7,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from anthropic.types import MessageParam, TextBlockParam
-
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_agent_pb2 import TextDelta
 from cofounder.runner.v1.event_control_pb2 import WarningRaised
@@ -110,7 +108,7 @@ async def converse(
     *,
     stage: "Stage",
     role: llm.Role,
-    messages: Sequence[MessageParam],
+    messages: Sequence[llm.Message],
     max_tokens: int,
     voice: Voice,
 ) -> llm.Turn:
@@ -136,23 +134,23 @@ async def converse(
     return turn
 
 
-def prompt(role: llm.Role) -> list[TextBlockParam]:
+def prompt(role: llm.Role) -> list[llm.Block]:
     """Returns the system prompt of a role. Its first line is a comment with the version, which is not sent."""
     written = (resources.files("cofounder_server.agent") / "prompts" / f"{role}.md").read_text("utf-8")
     text = written.partition("\n")[2].strip()
     return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
 
 
-def asked(stable: str, changing: str = "") -> MessageParam:
+def asked(stable: str, changing: str = "") -> llm.Message:
     """Returns a user's message whose stable part comes first and is marked for the provider's cache."""
-    content: list[TextBlockParam] = [{"type": "text", "text": stable, "cache_control": {"type": "ephemeral"}}]
+    content: list[llm.Block] = [{"type": "text", "text": stable, "cache_control": {"type": "ephemeral"}}]
     if changing:
         content.append({"type": "text", "text": changing})
     return {"role": "user", "content": content}
 
 
-def again(messages: Sequence[MessageParam], answer: str, objection: str) -> list[MessageParam]:
+def again(messages: Sequence[llm.Message], answer: str, objection: str) -> list[llm.Message]:
     """Returns the conversation with an answer that could not be used, and why it could not."""
     # The API takes no empty text.
-    said: MessageParam = {"role": "assistant", "content": answer.strip() or "(nothing)"}
+    said: llm.Message = {"role": "assistant", "content": answer.strip() or "(nothing)"}
     return [*messages, said, {"role": "user", "content": objection}]

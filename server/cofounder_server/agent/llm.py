@@ -7,7 +7,7 @@ import random
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import anthropic
 import httpx2
@@ -20,11 +20,15 @@ from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent.answer import Answer
 from cofounder_server.agent.faults import ProviderFault, fault_of
+from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.runner import Caller
 from cofounder_server.clock import Clock, WallClock
 from cofounder_server.usage.prices import PriceTable, Tokens
 
 Role = Literal["architect", "coder", "debugger", "reviewer"]
+# A turn of a conversation, and a block of text in one, as the API takes them.
+Message: TypeAlias = MessageParam
+Block: TypeAlias = TextBlockParam
 
 DEFAULT_MODELS: Mapping[str, str] = {
     "architect": "claude-opus-5-5",
@@ -67,50 +71,12 @@ class Turn:
 Piece = Text | Notice | Turn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a call may take and how often it is tried. Seconds (E-3, E-4).
-
-    Args:
-        attempts: In all, the first included.
-        backoff: The first wait is at most this long, each further one twice as much.
-        longest_wait: No single wait is longer; a provider that asks for more ends the call.
-        connect: Until the connection stands.
-        first_byte: Until the answer begins.
-        silence: Between two events of an answer; pings do not count.
-        total: For one attempt.
-    """
-
-    attempts: int = 5
-    backoff: float = 1.0
-    longest_wait: float = 30.0
-    connect: float = 10.0
-    first_byte: float = 120.0
-    silence: float = 60.0
-    total: float = 900.0
-
-    def wait(self, fault: ProviderFault, *, retry: int, rng: random.Random) -> float | None:
-        """Returns how long to wait before retry number `retry` (1 for the first); None if there is to be none.
-
-        Full jitter, so that many builds that were refused together do not come back together.
-        """
-        allowed = self.attempts - 1 if fault.rule.retries is None else min(fault.rule.retries, self.attempts - 1)
-        if retry > allowed:
-            return None
-        jitter = rng.uniform(0.0, min(self.longest_wait, self.backoff * 2.0 ** (retry - 1)))
-        if fault.retry_after is None:
-            return jitter
-        if fault.retry_after > self.longest_wait:
-            return None
-        # Never earlier than asked for, and spread a little beyond it.
-        return fault.retry_after + min(jitter, self.backoff)
-
-
 @dataclass(slots=True)
 class _Attempt:
     """One request and what came of it."""
 
     generation_id: str
+    stage: "Stage"
     model: str
     answer: Answer = field(default_factory=Answer)
     request_id: str = ""
@@ -121,8 +87,8 @@ class _Attempt:
 @dataclass(frozen=True, slots=True)
 class _Request:
     model: str
-    system: Sequence[TextBlockParam]
-    messages: Sequence[MessageParam]
+    system: Sequence[Block]
+    messages: Sequence[Message]
     max_tokens: int
 
     @property
@@ -172,6 +138,8 @@ class Models:
                 connect=self._patience.connect,
                 read=max(self._patience.first_byte, self._patience.silence),
             ),
+            # A proxy of the environment is for the way out; it cannot reach a model on this machine.
+            http_client=_direct_client() if _is_here(base_url) else None,
         )
 
     async def aclose(self) -> None:
@@ -188,8 +156,8 @@ class Models:
         *,
         stage: "Stage",
         role: Role,
-        system: Sequence[TextBlockParam],
-        messages: Sequence[MessageParam],
+        system: Sequence[Block],
+        messages: Sequence[Message],
         max_tokens: int,
     ) -> AsyncGenerator[Piece, None]:
         """Asks the model that plays `role` and yields what it writes as it comes, then one `Turn`.
@@ -203,41 +171,38 @@ class Models:
         self._prices.check(request.model, at=self._clock.now())
         replaced = ""
         for retry in itertools.count(1):
-            attempt = _Attempt(self._new_id(), request.model)
-            yield _notice(
-                generation_started=said.GenerationStarted(
-                    generation_id=attempt.generation_id,
-                    stage=stage,
-                    model=request.model,
-                    replaces_generation_id=replaced,
-                )
-            )
-            async with contextlib.aclosing(self._answer(request, attempt)) as pieces:
+            attempt = _Attempt(self._new_id(), stage, request.model)
+            async with contextlib.aclosing(self._try(caller, request, attempt, replaced)) as pieces:
                 async for piece in pieces:
-                    attempt.shown = True
                     yield piece
-            tokens, estimated = attempt.answer.tokens(asked_characters=request.characters)
-            cost = self._cost(attempt, tokens)
-            self._report(caller, stage, attempt)
-            if attempt.fault is None:
-                yield self._turn(attempt, tokens, cost)
-            elif attempt.shown:
-                voided = said.GenerationVoided(generation_id=attempt.generation_id, reason=attempt.fault.kind)
-                yield _notice(generation_voided=voided)
-            if attempt.fault is None or attempt.fault.metered:
-                yield _notice(usage_recorded=self._usage(attempt, stage, tokens, cost, estimated=estimated))
             if attempt.fault is None:
                 return
             wait = self._patience.wait(attempt.fault, retry=retry, rng=self._rng)
             if wait is None:
                 raise attempt.fault.as_build_error()
-            delay = duration_pb2.Duration()
-            delay.FromMilliseconds(round(wait * 1000))
-            yield _notice(
-                provider_delayed=said.ProviderDelayed(reason=attempt.fault.kind, retry_delay=delay, retry=retry)
-            )
+            yield _delayed(attempt.fault, wait, retry)
             await self._clock.sleep(wait)
             replaced = attempt.generation_id
+
+    async def _try(
+        self, caller: Caller, request: _Request, attempt: _Attempt, replaced: str
+    ) -> AsyncGenerator[Piece, None]:
+        """Yields all of one attempt, from its first event to its bill."""
+        yield _started(attempt, replaced)
+        async with contextlib.aclosing(self._answer(request, attempt)) as pieces:
+            async for piece in pieces:
+                attempt.shown = True
+                yield piece
+        tokens, estimated = attempt.answer.tokens(asked_characters=request.characters)
+        cost = self._cost(attempt, tokens)
+        _report(caller, attempt)
+        if attempt.fault is None:
+            yield _turn(attempt, tokens, cost)
+        elif attempt.shown:
+            voided = said.GenerationVoided(generation_id=attempt.generation_id, reason=attempt.fault.kind)
+            yield _notice(generation_voided=voided)
+        if attempt.fault is None or attempt.fault.metered:
+            yield _notice(usage_recorded=self._usage(attempt, tokens, cost, estimated=estimated))
 
     async def _answer(self, request: _Request, attempt: _Attempt) -> AsyncGenerator[Piece, None]:
         """Yields what one attempt adds; the fault that ended it, if one did, is then in `attempt`."""
@@ -297,20 +262,7 @@ class Models:
             attempt.model = attempt.answer.model
         return self._prices.cost(attempt.model, tokens, at=now)
 
-    def _turn(self, attempt: _Attempt, tokens: Tokens, cost: int) -> Turn:
-        return Turn(
-            generation_id=attempt.generation_id,
-            text=attempt.answer.text,
-            stop_reason=attempt.answer.stop_reason,
-            model=attempt.model,
-            tokens=tokens,
-            cost_microdollars=cost,
-            request_id=attempt.request_id,
-        )
-
-    def _usage(
-        self, attempt: _Attempt, stage: "Stage", tokens: Tokens, cost: int, *, estimated: bool
-    ) -> said.UsageRecorded:
+    def _usage(self, attempt: _Attempt, tokens: Tokens, cost: int, *, estimated: bool) -> said.UsageRecorded:
         return said.UsageRecorded(
             generation_id=attempt.generation_id,
             model=attempt.model,
@@ -322,30 +274,69 @@ class Models:
             cost_microdollars=cost,
             price_version=self._prices.version,
             estimated=estimated,
-            stage=stage,
+            stage=attempt.stage,
             platform_borne=attempt.fault is not None and attempt.fault.rule.platform_borne,
             provider_request_id=attempt.request_id,
         )
 
-    def _report(self, caller: Caller, stage: "Stage", attempt: _Attempt) -> None:
-        """Logs the attempt, and loudly what nobody foresaw (E-2)."""
-        fault = attempt.fault
-        level = _log.info if fault is None else _log.error if fault.kind == "unknown" else _log.warning
-        level(
-            "model_call",
-            build_id=caller.build_id,
-            user_id=caller.user_id,
-            stage=Stage.Name(stage),
-            model=attempt.model,
+
+def _started(attempt: _Attempt, replaced: str) -> Notice:
+    return _notice(
+        generation_started=said.GenerationStarted(
             generation_id=attempt.generation_id,
-            request_id=attempt.request_id,
-            fault=fault.kind if fault else None,
-            detail=fault.detail if fault else None,
+            stage=attempt.stage,
+            model=attempt.model,
+            replaces_generation_id=replaced,
         )
+    )
+
+
+def _turn(attempt: _Attempt, tokens: Tokens, cost: int) -> Turn:
+    return Turn(
+        generation_id=attempt.generation_id,
+        text=attempt.answer.text,
+        stop_reason=attempt.answer.stop_reason,
+        model=attempt.model,
+        tokens=tokens,
+        cost_microdollars=cost,
+        request_id=attempt.request_id,
+    )
+
+
+def _delayed(fault: ProviderFault, wait: float, retry: int) -> Notice:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(round(wait * 1000))
+    return _notice(provider_delayed=said.ProviderDelayed(reason=fault.kind, retry_delay=delay, retry=retry))
+
+
+def _report(caller: Caller, attempt: _Attempt) -> None:
+    """Logs the attempt, and loudly what nobody foresaw (E-2)."""
+    fault = attempt.fault
+    level = _log.info if fault is None else _log.error if fault.kind == "unknown" else _log.warning
+    level(
+        "model_call",
+        build_id=caller.build_id,
+        user_id=caller.user_id,
+        stage=Stage.Name(attempt.stage),
+        model=attempt.model,
+        generation_id=attempt.generation_id,
+        request_id=attempt.request_id,
+        fault=fault.kind if fault else None,
+        detail=fault.detail if fault else None,
+    )
 
 
 def _notice(**kind: Any) -> Notice:
     return Notice(BuildEvent(**kind))
+
+
+def _direct_client() -> httpx2.AsyncClient:
+    return anthropic.DefaultAsyncHttpxClient(transport=httpx2.AsyncHTTPTransport())
+
+
+def _is_here(base_url: str) -> bool:
+    host = httpx2.URL(base_url).host
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _text_of(block: Any) -> str:

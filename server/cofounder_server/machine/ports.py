@@ -8,7 +8,6 @@ from cofounder_server.machine.failure import MachineError
 
 _TRIES = 100
 _LAST_PORT = 65535
-_KNOCK_DEADLINE = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,8 @@ def _any_free() -> int:
 
 
 def _is_free(number: int) -> bool:
-    with socket.socket() as caller:
-        # Not every system refuses the bind below when another program listens on all addresses.
-        caller.settimeout(_KNOCK_DEADLINE)
-        if caller.connect_ex(("127.0.0.1", number)) == 0:
-            return False
     with socket.socket() as listener:
+        # As servers do it: what lingers of ended connections does not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", number))

@@ -23,7 +23,13 @@ class Drain:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Counts a call until the block ends."""
+        """Counts a call until the block ends.
+
+        Raises:
+            ServerDraining: Draining has begun, so no call is taken any more.
+        """
+        if self.begun:
+            raise errors.ServerDraining
         self._calls += 1
         self._idle.clear()
         try:
@@ -40,8 +46,6 @@ class Drain:
         Raises:
             ServerDraining: It has begun. A cancellation by anybody else passes as what it is.
         """
-        if self.begun:
-            raise errors.ServerDraining
         task = asyncio.current_task()
         assert task is not None
         self._streams[task] = 0

@@ -106,18 +106,17 @@ class Server:
         """Stops, without losing anybody.
 
         1. Health says NOT_SERVING, so that no balancer sends anybody here any more.
-        2. No new connection or call is taken.
-        3. Streams end with SERVER_DRAINING: their clients resume elsewhere. Calls go on.
-        4. When nothing runs any more, or `drain_seconds` have passed, what is left is cut.
+        2. Streams end with SERVER_DRAINING, and so does every call that comes from now on: their clients go on
+           elsewhere. Calls under way go on.
+        3. When nothing runs any more, or `drain_seconds` have passed, the server stops listening and cuts what is left.
         """
         logger.info("draining")
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.create_task(self._server.stop(self._edge.drain_seconds + LAST_SECONDS))
         try:
+            # Not stopped yet: a call that meets a stopped server gets CANCELLED, which tells nobody to try elsewhere.
             await self._drain.finish(seconds=self._edge.drain_seconds)
         finally:
             await self._server.stop(LAST_SECONDS)
-            await stopping
         logger.info("stopped")
 
 

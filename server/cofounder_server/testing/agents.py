@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent import llm
+from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.rehearsal import server
 from cofounder_server.agent.runner import BuildOrder, Caller
@@ -44,6 +46,16 @@ class Played:
         """Returns the events of one kind, in order."""
         return [getattr(event, kind) for event in self.events if event.HasField(kind)]
 
+    @property
+    def stages(self) -> list[str]:
+        """The stages that began, by name, in order."""
+        return [Stage.Name(event.stage).removeprefix("STAGE_").lower() for event in self.of("stage_started")]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The codes of the warnings; without the one that says that this machine has no real sandbox."""
+        return [warning.code for warning in self.of("warning_raised") if warning.code != "weak_sandbox"]
+
     def text(self) -> str:
         return "".join(delta.text for delta in self.of("text_delta"))
 
@@ -65,7 +77,7 @@ async def runner(
     data: Path,
     sandbox: Sandbox,
     *,
-    patience: llm.Patience | None = None,
+    patience: Patience | None = None,
     iterations: int = 6,
     keep: bool = False,
 ) -> AsyncGenerator[RunnerReal, None]:
@@ -74,7 +86,7 @@ async def runner(
         api_key="sk-test",
         base_url=base_url,
         prices=PriceTable(),
-        patience=patience or llm.Patience(attempts=3),
+        patience=patience or Patience(attempts=3),
         clock=VirtualClock(),
         rng=random.Random(7),
     )

@@ -1,6 +1,5 @@
 """The rehearsal: a scripted model on loopback, and one whole build on it in which all else is real."""
 
-import asyncio
 import hashlib
 import os
 import shutil
@@ -17,7 +16,7 @@ import pytest
 
 from cofounder.runner.v1.event_lifecycle_pb2 import StageFinished
 from cofounder.runner.v1.stage_pb2 import Stage
-from cofounder_server.agent import desk, parse, sandbox
+from cofounder_server.agent import desk, parse
 from cofounder_server.agent.nodes import unittests
 from cofounder_server.agent.rehearsal import script
 from cofounder_server.agent.sandbox_seam import Sandbox
@@ -26,13 +25,6 @@ from cofounder_server.testing.agents import CALLER, ORDER, TERMINAL, Played
 from cofounder_server.usage.prices import PriceTable
 
 EXPORTED = f"repositories/{CALLER.build_id}"
-
-
-@pytest.fixture(scope="module")
-def hands() -> Sandbox:
-    """The real sandbox where there is one; else the weak one, which our own project may use."""
-    isolation = asyncio.run(sandbox.probe())
-    return sandbox.choose(isolation, rehearsal=True, allow_weak=True, production=False)
 
 
 @pytest.fixture

@@ -194,6 +194,21 @@ async def test_kill_9_of_the_stack_leaves_nothing_and_the_next_run_takes_over(ru
     assert (await run.end())[0] == 0
 
 
+async def test_a_run_waits_for_a_program_that_a_killed_run_left_behind(run: Run, eventually: Eventually) -> None:
+    """Two generations of programs never work side by side: each program holds the data folder until it ends."""
+    await run.start(FAKE_DEAF="gateway", **OWN_STORES)
+    await run.ready()
+    run.process.kill()
+    await run.process.wait()
+    await eventually(lambda: "gateway" in run.names("asked to end"))
+    await run.start(**OWN_STORES)
+    await asyncio.wait_for(run.process.stderr.readuntil(b"waiting for what an earlier run left behind"), 60)
+    os.kill(run.of("gateway")["pid"], signal.SIGKILL)
+    assert await run.ready() == (run.port, run.grpc_port)
+    run.process.terminate()
+    assert (await run.end())[0] == 0
+
+
 async def test_a_key_for_the_model_reaches_the_worker_only(run: Run) -> None:
     """ANTHROPIC_API_KEY only to the worker; with it there is no rehearsal."""
     await run.start(ANTHROPIC_API_KEY="sk-test", ANTHROPIC_AUTH_TOKEN="at-test", **OWN_STORES)

@@ -206,13 +206,21 @@ async def open_site(
 ) -> AsyncIterator[Callable[..., Any]]:
     """`await open_site(edge=Edge(...), servicers={name: …}, **options of compose)`: a running server."""
     async with AsyncExitStack() as stack:
-        # Server first, then what it stands on: clients are closed before either.
+
         async def start(
-            *, edge: Edge | None = None, verifier: Any = None, servicers: Any = None, **options: Any
+            *,
+            edge: Edge | None = None,
+            verifier: Any = None,
+            servicers: Any = None,
+            poll_seconds: float = 30,
+            **options: Any,
         ) -> Site:
             wall, log, publisher = WallClock(), Log(pool), Publisher(redis_client)
             queue = Queue(redis_client, lease_seconds=15)
-            watches = await stack.enter_async_context(Watches(log, redis_client, poll_seconds=0.2))
+            watches = await stack.enter_async_context(Watches(log, redis_client, poll_seconds=poll_seconds))
+            # Confirmed once the live wire stands: no test begins, or ends, while it is being made.
+            async with watches.listen(uuid4(), lambda _: None):
+                pass
             parts = services.Parts(
                 pool=pool,
                 wall=wall,

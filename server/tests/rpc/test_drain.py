@@ -52,13 +52,13 @@ async def ending(call):
 
 
 async def until_refused(client):
-    """Calls until that is refused, and returns the code."""
+    """Calls until that is refused, and returns the refusal."""
     async with asyncio.timeout(30):
         while True:
             try:
                 await client.call("ListBuilds")
             except Exception as refused:
-                return refused.code
+                return refused
 
 
 async def drained(site):
@@ -89,7 +89,8 @@ async def test_a_call_under_way_is_answered_and_none_is_taken_any_more(site, slo
     call = asyncio.create_task(me.call("GetUsage"))
     await slow.begun.wait()
     draining = asyncio.create_task(drained(site))
-    assert await until_refused(await site.user("you")) == grpc.StatusCode.UNAVAILABLE
+    refused = await until_refused(await site.user("you"))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
     assert not draining.done()
     slow.let_go.set()
     assert await call == usage_pb.GetUsageResponse()

@@ -95,8 +95,11 @@ async def test_what_happens_in_many_builds_while_the_gateway_is_busy_comes_in_on
             cursor = stretch.last_sequence
 
 
-async def test_a_lost_wake_up_shows_as_a_gap_that_the_log_fills(site, me, build, relay, gateway, event):
-    build_id = (await build(me)).build_id
+async def test_a_lost_wake_up_shows_as_a_gap_that_the_log_fills(open_site, event):
+    site = await open_site(poll_seconds=0.1)
+    me, gateway = await site.user("me"), await site.gateway()
+    build_id = (await me.call("StartBuild", goal="g", request_id=str(uuid4()))).build.build_id
+    relay = Stream(gateway.relay())
     await relay.follow(build_id)
     stored = await site.append(build_id, event("a"), event("b"), publish=False)
     seen = await relay.until(lambda seen: seen[-1].last_sequence == 3)
@@ -105,7 +108,9 @@ async def test_a_lost_wake_up_shows_as_a_gap_that_the_log_fills(site, me, build,
     assert (answer.stretch.events, answer.stretch.last_sequence, answer.head_sequence) == (stored, 3, 3)
     published = await site.append(build_id, event("c"))
     seen = await relay.until(lambda seen: seen[-1].last_sequence == 4)
-    assert (seen[-1].after_sequence, seen[-1].events) == (3, published)
+    # Behind a gap the relay goes on: with the bytes, or with the next gap if the poll was quicker than the wire.
+    assert (seen[-1].after_sequence, seen[-1].events) in ((3, published), (4, b""))
+    relay.call.cancel()
 
 
 async def test_a_build_that_is_over_is_said_to_be_over_once(site, me, build, relay, event, last_event):

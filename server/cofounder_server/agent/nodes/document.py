@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from anthropic.types import MessageParam
 from pydantic import BaseModel
 
 from cofounder.runner.v1.stage_pb2 import Stage
@@ -21,7 +20,7 @@ async def ask(
     *,
     stage: "Stage",
     role: llm.Role,
-    messages: Sequence[MessageParam],
+    messages: Sequence[llm.Message],
     max_tokens: int,
     document: type[_Document],
 ) -> _Document:

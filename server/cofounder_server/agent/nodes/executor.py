@@ -57,7 +57,10 @@ async def executor(desk: Desk, state: State) -> Result:
 
 async def _run(desk: Desk, command_id: str, argv: list[str]) -> Result:
     started = desk.clock.now()
-    isolation = "namespaces" if desk.sandbox.name == "namespaces" else "none"
+    isolated = desk.sandbox.name == "namespaces"
+    if not isolated:
+        desk.warn("weak_sandbox", f"The tests run without protection for this machine ({desk.sandbox.name}).")
+    isolation = "namespaces" if isolated else "none"
     desk.emit(command_started=work.CommandStarted(command_id=command_id, argv=argv, isolation=isolation))
     written: list[str] = []
     end = await _follow(desk, command_id, argv, written)
