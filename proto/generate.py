@@ -22,7 +22,9 @@ def protoc(*arguments: str) -> None:
     # The plugins stand beside the interpreter and need not be on the caller's PATH.
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *arguments]
-    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    # Elsewhere: a plugin formats what it writes, and would do so by this repository's settings of the day.
+    with tempfile.TemporaryDirectory() as elsewhere:
+        subprocess.run(command, check=True, cwd=elsewhere, env=environment)
 
 
 def generate_python(out: Path, files: list[str]) -> None:

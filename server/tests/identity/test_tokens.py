@@ -105,7 +105,7 @@ FORGERIES = {
     "of another key": signed(key=OTHER),
     "header no object": signed(header=["RS256"]),
     "header deeper than the parser": b64(b"[" * 4000) + "." + GOOD.partition(".")[2],
-    "exp past": claims(exp=AT - 61),
+    "exp past": claims(iat=AT - 600, exp=AT - 61),
     "exp missing": claims(exp=...),
     "exp a float": claims(exp=AT + 600.5),
     "exp a text": claims(exp=str(AT + 600)),

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from cofounder_server import errors
+from cofounder_server.rpc import interceptors
 from cofounder_server.rpc.serve import CannotListenError, Edge, Server
 
 UNAUTHENTICATED = errors.to_status(errors.Unauthenticated())
@@ -52,6 +53,12 @@ async def test_d2_one_bearer_token_in_the_metadata_or_nothing(site, values):
     for name in ("ListBuilds", "WatchBuild", "RelayBuilds", "PauseBuild"):
         refused = await (await site.client(None, *metadata)).refused(name)
         assert refused.status == UNAUTHENTICATED, name
+
+
+def test_d2_a_token_of_more_than_8_kib_is_shown_to_no_verifier():
+    assert interceptors.bearer([("authorization", "Bearer " + "x" * 8192)])
+    with pytest.raises(errors.Unauthenticated):
+        interceptors.bearer([("authorization", "Bearer " + "x" * 8193)])
 
 
 async def test_d6_more_metadata_than_is_taken_is_refused_by_the_transport(site):

@@ -123,6 +123,16 @@ async def test_a_build_that_is_over_is_said_to_be_over_once(site, me, build, rel
     assert (only.after_sequence, only.last_sequence, only.over) == (2, 2, True)
 
 
+async def test_a_build_that_ends_is_let_go_and_may_be_asked_for_again(site, me, build, relay, last_event):
+    build_id = (await build(me)).build_id
+    await relay.follow(build_id)
+    await site.append(build_id, last_event())
+    await relay.until(lambda seen: seen[-1].over)
+    await relay.ask(follow=[build_id])
+    await relay.until(lambda seen: len(seen) == 3)
+    assert [(each.last_sequence, each.over) for each in relay.stretches] == [(1, False), (2, True), (2, True)]
+
+
 async def test_what_cannot_be_followed_is_said_by_build_and_the_others_go_on(me, build, relay):
     build_id, absent = (await build(me)).build_id, str(uuid4())
     await relay.ask(follow=[absent, "no id", build_id])
@@ -134,7 +144,7 @@ async def test_what_cannot_be_followed_is_said_by_build_and_the_others_go_on(me,
 
 async def test_a_build_is_followed_once_however_often_it_is_asked_for(site, me, build, relay, event):
     build_id = (await build(me)).build_id
-    await relay.follow(build_id)
+    await relay.follow(*[build_id] * 3)
     await relay.ask(follow=[build_id] * 3)
     await relay.ask(follow=[build_id])
     stored = await site.append(build_id, event("x"))
