@@ -75,7 +75,9 @@ async def test_a_refusal_arrives_with_its_details_whole(gateway, browse, refusal
     await browser.call(RUNNER + "CancelBuild", request_bytes)
     parts, status = await answer(browser)
     assert parts == []
-    assert status == refusal(code_pb2.NOT_FOUND, "NOT_FOUND", resource="build", id="b")
+    # As JSON, for a map inside a packed detail may be encoded in any order.
+    expected = refusal(code_pb2.NOT_FOUND, "NOT_FOUND", resource="build", id="b")
+    assert json_format.MessageToDict(status) == json_format.MessageToDict(expected)
 
 
 @pytest.mark.integration

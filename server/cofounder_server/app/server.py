@@ -2,11 +2,10 @@
 
 from cofounder_server.app.ground import Ground, Seams, ground, running, until_told_to_stop
 from cofounder_server.builds.start import Starter
-from cofounder_server.identity import links
-from cofounder_server.identity.caller import Identity
+from cofounder_server.identity.accounts import Accounts, Door
 from cofounder_server.identity.keys import development_key
 from cofounder_server.identity.links import ShareLinks
-from cofounder_server.identity.tokens import DevelopmentVerifier, Verifier
+from cofounder_server.identity.tokens import DevelopmentVerifier
 from cofounder_server.rpc import serve as edge
 from cofounder_server.rpc import services
 from cofounder_server.settings import Settings
@@ -41,8 +40,10 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
             log=base.log,
             watches=base.watches,
         )
-        verifier = AnyToken(
-            DevelopmentVerifier(key.public_key(), wall=base.clock), ShareLinks(base.pool, wall=base.clock)
+        door = Door(
+            DevelopmentVerifier(key.public_key(), wall=base.clock),
+            ShareLinks(base.pool, wall=base.clock),
+            Accounts(base.pool),
         )
         with until_told_to_stop() as stop:
             async with running(_sweeper(base).run(), name="sweeper"):
@@ -53,22 +54,10 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
                         reauthorize_seconds=settings.reauthorize_seconds,
                         development_key=key,
                     ),
-                    verifier,
+                    door,
                     edge=_edge(settings),
                     stop=stop,
                 )
-
-
-class AnyToken:
-    """Verifies a user's or a service's token, and a share link's, which tells itself by its prefix."""
-
-    def __init__(self, tokens: Verifier, share_links: Verifier) -> None:
-        self._tokens = tokens
-        self._share_links = share_links
-
-    async def verify(self, token: str) -> Identity:
-        chosen = self._share_links if token.startswith(links.PREFIX) else self._tokens
-        return await chosen.verify(token)
 
 
 def _sweeper(base: Ground) -> Sweeper:

@@ -20,6 +20,7 @@ from cofounder_server.builds.model import Stretch
 HEADER = struct.Struct(">qq?")
 CONFIRM_SECONDS = 2.0
 RECONNECT_SECONDS = 0.2
+AGAIN_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +70,11 @@ class Receiver:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        # Asked until it obeys: the client library awaits its handshake under `asyncio.wait_for`, which before Python
+        # 3.12 can swallow a cancellation that comes just as the answer does.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=AGAIN_SECONDS)
 
     async def subscribe(self, build_id: UUID) -> bool:
         """Subscribes to a build; True once Redis confirmed it, False if it did not within two seconds.

@@ -199,20 +199,22 @@ async def test_d8_neither_the_hosts_configuration_nor_its_environment_counts(
     home = tmp_path / "host"
     home.mkdir()
     (home / ".gitconfig").write_text(
-        f"[user]\n\tname = Operator\n[core]\n\thooksPath = {home}\n[init]\n\ttemplateDir = {home}\n"
+        f"[user]\n\tname = Operator\n[core]\n\thooksPath = {home}/hooks\n[init]\n\ttemplateDir = {home}\n"
         f"[diff]\n\texternal = touch {home}/trapped\n[alias]\n\tcommit = !touch {home}/trapped\n"
     )
-    (home / "post-checkout").write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
-    (home / "post-checkout").chmod(0o755)
+    (home / "hooks").mkdir()
+    (home / "hooks" / "post-checkout").write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
+    (home / "hooks" / "post-checkout").chmod(0o755)
     for name, value in (("HOME", str(home)), ("GIT_DIR", "/nowhere"), ("GIT_EXTERNAL_DIFF", "false")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Operator")
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", str(home))
     space.write("a", b"1")
     await repo.commit(space, message="m", branch="main")
     await repo.export(tmp_path / "out")
     assert git(tmp_path / "out", "log", "-1", "--format=%an").strip() == "Cofounder"
     assert not (home / "trapped").exists()
-    assert not (tmp_path / "out" / ".git" / ".gitconfig").exists(), "no template of the host"
+    assert not (tmp_path / "out" / ".git" / "hooks" / "post-checkout").exists(), "no template of the host"
 
 
 async def test_a_missing_git_is_said(
