@@ -31,13 +31,17 @@ class Stream:
 
 
 @pytest.fixture
-async def stream():
-    return Stream()
+async def streams():
+    return []
 
 
 @pytest.fixture
-async def running(stream):
-    made = relay.Relay(lambda: stream, lambda response: None, first_delay=0.1, highest_delay=0.1)
+async def running(streams):
+    def connect():
+        streams.append(Stream())
+        return streams[-1]
+
+    made = relay.Relay(connect, lambda response: None, first_delay=0.1, highest_delay=0.1)
     task = asyncio.create_task(made.run())
     yield made
     task.cancel()
@@ -45,26 +49,26 @@ async def running(stream):
 
 
 async def test_a_build_let_go_and_taken_up_in_one_breath_is_asked_for_anew_and_in_that_order(
-    stream, running, eventually
+    streams, running, eventually
 ):
+    await eventually(lambda: streams)
     running.follow("a")
     running.follow("b")
     running.unfollow("a")
     running.follow("a")
-    stream.room.set()
+    streams[0].room.set()
     # In one request with both, the server could not tell which came last, and would not acknowledge again.
-    await eventually(lambda: len(stream.asked) == 3)
-    assert stream.asked == [(["a", "b"], []), ([], ["a"]), (["a"], [])]
+    await eventually(lambda: len(streams[0].asked) == 3)
+    assert streams[0].asked == [(["a", "b"], []), ([], ["a"]), (["a"], [])]
 
 
-async def test_after_a_break_all_builds_are_followed_again_and_no_more(stream, running, eventually):
-    stream.room.set()
+async def test_after_a_break_all_builds_are_followed_again_and_no_more(streams, running, eventually):
+    await eventually(lambda: streams)
     running.follow("a")
     running.follow("b")
     running.unfollow("a")
-    await eventually(lambda: stream.asked)
-    stream.asked.clear()
-    stream.over.set()
-    stream.over = asyncio.Event()
-    await eventually(lambda: stream.asked)
-    assert stream.asked == [(["b"], [])]
+    streams[0].over.set()
+    await eventually(lambda: len(streams) == 2)
+    streams[1].room.set()
+    await eventually(lambda: streams[1].asked)
+    assert streams[1].asked == [(["b"], [])]

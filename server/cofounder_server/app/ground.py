@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 import redis.asyncio as redis
 
-from cofounder_server import db
+from cofounder_server import db, tasks
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
@@ -20,6 +20,9 @@ from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock, WallClock
 from cofounder_server.settings import Settings
 from cofounder_server.telemetry import logs
+
+# What a worker under way may take to hand its builds back, before it is asked again to stop.
+HAND_BACK_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +112,4 @@ async def running(work: Coroutine[None, None, None], *, name: str) -> AsyncItera
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work, name=name)
         yield
-        task.cancel()
+        await tasks.stop(task, again=HAND_BACK_SECONDS)

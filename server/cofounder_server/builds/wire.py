@@ -15,6 +15,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection as Connection
 from redis.exceptions import RedisError
 
+from cofounder_server import tasks
 from cofounder_server.builds.model import Stretch
 
 HEADER = struct.Struct(">qq?")
@@ -70,11 +71,7 @@ class Receiver:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._task is not None
-        # Asked until it obeys: the client library awaits its handshake under `asyncio.wait_for`, which before Python
-        # 3.12 can swallow a cancellation that comes just as the answer does.
-        while not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=AGAIN_SECONDS)
+        await tasks.stop(self._task, again=AGAIN_SECONDS)
 
     async def subscribe(self, build_id: UUID) -> bool:
         """Subscribes to a build; True once Redis confirmed it, False if it did not within two seconds.

@@ -1,5 +1,6 @@
 """What both engines share: a locked private folder, an environment without secrets, a fresh start after a crash."""
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ class Engine(Service):
             name, log=data / "logs" / f"{name}.log", start_deadline=start_deadline, stop_deadline=stop_deadline
         )
         self.folder = data / name
+        self._sockets = self.folder / "run"
         self._takeover_deadline = takeover_deadline
         self._notice = notice
         self._lock = FolderLock(data / f"{name}.lock", what=f"the {name} data in {self.folder}")
@@ -44,6 +46,12 @@ class Engine(Service):
     @abstractmethod
     async def _spawn(self, output: int, lock: int) -> Child:
         """Spawns the server; it must inherit the descriptor `lock`."""
+
+    async def stop(self) -> None:
+        """As any service; a socket folder that it emptied goes too, for it may lie in /tmp."""
+        await super().stop()
+        with contextlib.suppress(OSError):
+            self._sockets.rmdir()
 
     async def _launch(self, output: int) -> Child:
         folders.private_folder(self.folder)

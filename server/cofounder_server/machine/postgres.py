@@ -84,7 +84,6 @@ class EmbeddedPostgres(Engine):
         )
         self._binaries = find_binaries(pg_bin)
         self._cluster = self.folder / "cluster"
-        self._sockets = self.folder / "run"
         self._owner: Owner | None = None
         self._dsn: str | None = None
 

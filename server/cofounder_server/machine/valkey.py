@@ -89,11 +89,11 @@ class EmbeddedValkey(Engine):
         return self._url
 
     async def _prepare(self) -> None:
-        sockets = folders.socket_folder(self.folder / "run", longest_name=_SOCKET, owner=os.geteuid())
+        self._sockets = folders.socket_folder(self.folder / "run", longest_name=_SOCKET, owner=os.geteuid())
         password = folders.secret(self.folder / "password")
-        configuration = _CONFIGURATION.format(socket=sockets / _SOCKET, password=password)
+        configuration = _CONFIGURATION.format(socket=self._sockets / _SOCKET, password=password)
         folders.write_private(self.folder / "valkey.conf", configuration)
-        self._url = f"unix://:{quote(password, safe='')}@{quote(str(sockets / _SOCKET))}"
+        self._url = f"unix://:{quote(password, safe='')}@{quote(str(self._sockets / _SOCKET))}"
 
     async def _spawn(self, output: int, lock: int) -> Child:
         # Relative to its folder, because a path may hold what a Valkey setting would need quoted.

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
-from cofounder_server import db, errors
+from cofounder_server import db, errors, tasks
 from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller
 from cofounder_server.builds.model import TERMINAL, Job
 from cofounder_server.builds.queue import Queue
@@ -87,7 +87,7 @@ class RunBuild:
         try:
             done, _ = await asyncio.wait([playing, *others], return_when=asyncio.FIRST_COMPLETED)
             if playing not in done:
-                await _stopped(playing)
+                await tasks.stop(playing)
             for task in done:
                 task.result()
             return playing.result()
@@ -95,7 +95,7 @@ class RunBuild:
             job = await self._desk.transitions.job(self.build_id)
             return cancelled(job.cancel_user_id or "", cause=job.cancel_sequence)
         finally:
-            await _stopped(playing, *others)
+            await tasks.stop(playing, *others)
 
     async def _play(self, writer: Writer) -> BuildEvent:
         """Appends what the runner says; returns its terminal event, not yet appended."""
@@ -186,10 +186,3 @@ async def _retried(act: Callable[[], Awaitable[None]]) -> None:
         except db.UNREACHABLE as fault:
             log.warning("Postgres away; the end of a build waits for it", fault=type(fault).__name__)
             await asyncio.sleep(FINISH_RETRY_SECONDS)
-
-
-async def _stopped(*tasks: asyncio.Task[BuildEvent] | asyncio.Task[None]) -> None:
-    """Cancels tasks and returns when they have ended, whatever they ended with."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -174,11 +173,9 @@ async def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     async with EmbeddedPostgres(data) as postgres, EmbeddedValkey(data) as valkey:
         assert await query(postgres.dsn, "select 1") == 1
         assert await command(valkey.url, "PING")
-        sockets = postgres._sockets
-        assert sockets.stat().st_mode & 0o077 == 0
-    if sockets.parent == Path("/tmp"):
-        shutil.rmtree(sockets)
-        shutil.rmtree(Path(valkey.url.partition("@")[2]).parent)
+        folders = [postgres._sockets, valkey._sockets]
+        assert all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
+    assert not any(folder.exists() for folder in folders)
 
 
 async def test_secrets_are_neither_on_a_command_line_nor_readable_by_others(data: Path) -> None:
