@@ -82,6 +82,8 @@ class Connection:
         try:
             farewell = await self._farewell
         finally:
+            # Also where it is this that is cancelled: what ends from now on has nobody to tell.
+            self.leave(None)
             await self._stop()
         if farewell is not None:
             await self._close(farewell)
@@ -229,9 +231,7 @@ class Connection:
     # Watches
 
     async def _watch(self, asked: session.StartWatch) -> None:
-        status = statuses.CANCELLED
-        with contextlib.suppress(asyncio.CancelledError):
-            status = await self._guarded(self._follow(asked))
+        status = await self._guarded(self._follow(asked))
         if self._farewell.done():
             return
         del self._watches[asked.watch_id]
@@ -270,9 +270,7 @@ class Connection:
     # Calls
 
     async def _call(self, asked: session.StartCall) -> None:
-        status = statuses.CANCELLED
-        with contextlib.suppress(asyncio.CancelledError):
-            status = await self._guarded(self._pass_on(asked))
+        status = await self._guarded(self._pass_on(asked))
         if self._farewell.done():
             return
         del self._calls[asked.call_id]
@@ -290,13 +288,17 @@ class Connection:
         )
 
     async def _guarded(self, work: Coroutine[Any, Any, status_pb2.Status]) -> status_pb2.Status:
+        task = asyncio.current_task()
         try:
             return await work
         except upstream.Refused as refused:
             return refused.status
         except (outbox.TooSlow, WebSocketDisconnect):
             raise
-        except Exception:
+        # A cancellation that was not asked of this task is somebody else's end, and no word of the browser.
+        except (asyncio.CancelledError, Exception):
+            if task is not None and task.cancelling():
+                return statuses.CANCELLED
             debug_id = uuid.uuid4().hex[:12]
             _log.exception("watch or call failed", socket=self.id, debug_id=debug_id)
             return statuses.internal(debug_id)

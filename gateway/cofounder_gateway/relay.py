@@ -1,7 +1,6 @@
 """The one stream from the server that carries all builds of this gateway, opened again whenever it breaks."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -67,6 +66,8 @@ class Relay:
         self._changes = deque((build_id, True) for build_id in self._followed)
         self._changed.set()
         writer = asyncio.create_task(self._write(stream), name="relay writer")
+        # Without its writer a stream would carry what it carries and never anything new.
+        writer.add_done_callback(lambda _: stream.cancel())
         try:
             async for response in stream:
                 self.trouble = None
@@ -75,9 +76,11 @@ class Relay:
         finally:
             stream.cancel()
             writer.cancel()
-            # A write fails only where the stream has ended, and its reader tells that already.
-            with contextlib.suppress(asyncio.CancelledError, upstream.Refused):
-                await writer
+            # Gathered, not awaited under a suppress: a cancellation of ours that comes now must get through.
+            (failure,) = await asyncio.gather(writer, return_exceptions=True)
+            # A write is refused where the stream has ended, and its reader tells that already.
+            if isinstance(failure, Exception) and not isinstance(failure, upstream.Refused):
+                _log.error("relay writer failed", exc_info=failure)
 
     async def _write(self, stream: upstream.RelayStream) -> None:
         while True:

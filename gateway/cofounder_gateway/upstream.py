@@ -66,7 +66,8 @@ class RelayStream:
             await self._call.write(request)
         except grpc.aio.AioRpcError as error:
             raise _refused(error) from error
-        except grpc.aio.UsageError as error:
+        # What the library raises depends on how far the end of the stream had come when the write began.
+        except (grpc.aio.UsageError, asyncio.InvalidStateError) as error:
             raise Refused(statuses.bare(code_pb2.UNAVAILABLE, ""), str(error)) from error
 
     async def __aiter__(self) -> AsyncIterator[relay_pb.RelayBuildsResponse]:
@@ -78,6 +79,11 @@ class RelayStream:
                 raise Refused(await _status_of(self._call))
         except grpc.aio.AioRpcError as error:
             raise _refused(error) from error
+        except asyncio.CancelledError:
+            # The library raises this, too, for a stream that was cancelled while the task that reads it was not.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise Refused(statuses.bare(code_pb2.CANCELLED, ""), "cancelled on this side") from None
 
     def cancel(self) -> None:
         self._call.cancel()

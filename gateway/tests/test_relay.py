@@ -16,9 +16,18 @@ class Stream:
         self.asked = []
         self.room = asyncio.Event()
         self.over = asyncio.Event()
+        # A write that is cancelled may take its time.
+        self.stopping = False
+        self.let_go = asyncio.Event()
+        self.let_go.set()
 
     async def follow(self, request):
-        await self.room.wait()
+        try:
+            await self.room.wait()
+        except asyncio.CancelledError:
+            self.stopping = True
+            await self.let_go.wait()
+            raise
         self.asked.append((list(request.follow_build_ids), list(request.unfollow_build_ids)))
 
     async def __aiter__(self):
@@ -42,7 +51,7 @@ async def running(streams):
         return streams[-1]
 
     made = relay.Relay(connect, lambda response: None, first_delay=0.1, highest_delay=0.1)
-    task = asyncio.create_task(made.run())
+    made.task = task = asyncio.create_task(made.run())
     yield made
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -72,3 +81,15 @@ async def test_after_a_break_all_builds_are_followed_again_and_no_more(streams, 
     streams[1].room.set()
     await eventually(lambda: streams[1].asked)
     assert streams[1].asked == [(["b"], [])]
+
+
+async def test_a_stop_that_comes_while_the_stream_breaks_is_not_lost(streams, running, eventually):
+    await eventually(lambda: streams)
+    streams[0].let_go.clear()
+    running.follow("a")
+    streams[0].over.set()
+    await eventually(lambda: streams[0].stopping)
+    running.task.cancel()
+    streams[0].let_go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running.task, 30)

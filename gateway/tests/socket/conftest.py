@@ -61,6 +61,14 @@ class Browser:
             return json_format.Parse(data, frame_pb2.ServerFrame())
         return frame_pb2.ServerFrame.FromString(data)
 
+    async def at_hand(self) -> list[frame_pb2.ServerFrame]:
+        """Returns the frames that have arrived."""
+        found: list[frame_pb2.ServerFrame] = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                found.append(await asyncio.wait_for(self.receive(), 0.05))
+        return found
+
     async def next(self, kind: str) -> frame_pb2.ServerFrame:
         """Returns the next frame of a kind; heartbeats and batches before it are passed over."""
         async with asyncio.timeout(DEADLINE):
@@ -128,10 +136,9 @@ async def browse() -> AsyncIterator[Callable[..., Awaitable[Browser]]]:
                     f"ws://127.0.0.1:{gateway.port}/api/socket",
                     subprotocols=[codec],
                     max_size=None,
-                    compression=None,
                     proxy=None,
                     close_timeout=1,
-                    **options,
+                    **{"compression": None, **options},
                 )
             )
             browser = Browser(connection)

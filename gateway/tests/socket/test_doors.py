@@ -58,7 +58,7 @@ async def test_d_1_a_socket_that_says_no_hello_in_time_is_closed_with_4501(start
 
 
 async def test_d_6_of_many_sockets_that_say_no_hello_the_oldest_goes_and_a_genuine_one_comes_in(start_gateway, browse):
-    gateway = start_gateway(max_unauthenticated=3)
+    gateway = start_gateway(max_unauthenticated=3, hello_deadline_seconds=600)
     genuine = await browse(gateway)
     silent = [await browse(gateway, token=None) for _ in range(4)]
     assert said(await silent[0].closed()) == (4501, STOP)
@@ -173,7 +173,7 @@ async def test_c_9_a_frame_above_64_kib_is_closed_with_1009(gateway, browse):
 
 
 async def test_c_9_compression_is_not_offered(gateway, browse):
-    browser = await browse(gateway, extensions=None)
+    browser = await browse(gateway, compression="deflate")
     assert "sec-websocket-extensions" not in browser.connection.response.headers
 
 
@@ -247,12 +247,9 @@ async def test_d_6_a_socket_too_many_is_refused_with_a_hint_to_come_again(start_
 
 
 async def test_c_12_a_gateway_that_stops_tells_every_socket_to_resume_and_closes_with_1012(
-    server, start_gateway, browse, eventually
+    server, start_gateway, browse
 ):
     gateway = start_gateway(drain_seconds=0.5)
-    gone_before = await browse(gateway)
-    await gone_before.connection.close()
-    await eventually(lambda: len(gateway.endpoint) == 0)
     browsers = [await browse(gateway) for _ in range(5)]
     for browser in browsers:
         await browser.watch("b")
@@ -280,6 +277,16 @@ async def test_c_12_a_drain_waits_for_no_reader_that_is_stuck(server, start_gate
     server.append("b", *["x" * 64 * 1024] * 50)
     await eventually(lambda: gateway.endpoint.unsent_bytes > 64 * 1024)
     await gateway.stop()
+    assert len(gateway.endpoint) == 0
+
+
+async def test_c_12_a_drain_is_over_when_the_last_socket_is_gone(start_gateway, browse, eventually):
+    gateway = start_gateway()
+    gone_before = await browse(gateway)
+    await gone_before.connection.close()
+    await eventually(lambda: len(gateway.endpoint) == 0)
+    await browse(gateway)
+    await gateway.endpoint.drain(0.1)
     assert len(gateway.endpoint) == 0
 
 
