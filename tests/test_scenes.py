@@ -31,7 +31,7 @@ async def test_worker_server_and_gateway_may_die_in_mid_build(tmp_path):
 
 async def test_two_servers_two_gateways_and_two_workers_behave_as_one(tmp_path):
     """Nothing lives only in a process: builds started at one server are watched at the other, by any gateway."""
-    async with running(tmp_path / "data", COFOUNDER_REHEARSAL_PACE="0.002", COFOUNDER_WORKER_SLOTS="1") as stack:
+    async with running(tmp_path / "data", COFOUNDER_REHEARSAL_PACE="0.006", COFOUNDER_WORKER_SLOTS="1") as stack:
         grpc_port, port = free_port(), free_port()
         others = [
             spawn(stack, "cofounder_server work"),
@@ -47,7 +47,7 @@ async def test_two_servers_two_gateways_and_two_workers_behave_as_one(tmp_path):
                 for place in (stack, second)
                 for way in (watch.over_grpc, watch.over_websocket)
             ]
-            records = await asyncio.gather(*watching)
+            records = await watch.together(*watching)
         finally:
             for process in others:
                 process.terminate()

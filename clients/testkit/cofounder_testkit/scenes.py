@@ -31,16 +31,15 @@ async def watchers(data: Path, say: Say, *, pace: float, seed: int) -> list[Reco
     async with running(data, COFOUNDER_REHEARSAL_PACE=str(pace)) as stack:
         build_id = await start_build(stack)
         say(f"build {build_id}, pace {pace}, seed {seed}")
-        late = _late_cli(stack, build_id)
-        records = await asyncio.gather(
+        records = await watch.together(
             watch.over_grpc(stack, build_id),
             watch.over_websocket(stack, build_id, cuts=3, seed=seed),
             watch.by_cli(stack, build_id),
-            late,
+            _late_cli(stack, build_id),
             watch.by_buf_curl(stack, build_id),
         )
     _report(records, checker.check_all(records), say)
-    return list(records)
+    return records
 
 
 async def kills(data: Path, say: Say, *, pace: float) -> list[Record]:
@@ -53,20 +52,13 @@ async def kills(data: Path, say: Say, *, pace: float) -> list[Record]:
     async with running(data, COFOUNDER_REHEARSAL_PACE=str(pace), COFOUNDER_LEASE_SECONDS="2", **QUICK) as stack:
         build_id = await start_build(stack)
         say(f"build {build_id}, pace {pace}")
-        watching = [
-            asyncio.create_task(watch.over_grpc(stack, build_id)),
-            asyncio.create_task(watch.over_websocket(stack, build_id)),
-            asyncio.create_task(watch.by_cli(stack, build_id)),
-        ]
-        for place, victim in enumerate(VICTIMS, 1):
-            reached = await _reach(stack, build_id, place * EVENTS_BETWEEN_KILLS)
-            stack.kill(victim)
-            killed = time.monotonic()
-            await _reach(stack, build_id, reached + 5)
-            say(f"{victim}: killed at event {reached}, the log went on after {time.monotonic() - killed:.2f} s")
-        records = await asyncio.gather(*watching)
+        async with asyncio.TaskGroup() as group:
+            ways = (watch.over_grpc, watch.over_websocket, watch.by_cli)
+            watching = [group.create_task(way(stack, build_id)) for way in ways]
+            await _kill_each(stack, build_id, say)
+        records = [task.result() for task in watching]
     _report(records, checker.check_all(records), say)
-    return list(records)
+    return records
 
 
 # Death is noticed sooner, so that the scene is shorter.
@@ -79,6 +71,15 @@ async def start_build(stack: RunningStack) -> str:
     answer = json.loads("".join([line async for line in watch.lines(stack, *command)]))
     build_id: str = answer["build"]["buildId"]
     return build_id
+
+
+async def _kill_each(stack: RunningStack, build_id: str, say: Say) -> None:
+    for place, victim in enumerate(VICTIMS, 1):
+        reached = await _reach(stack, build_id, place * EVENTS_BETWEEN_KILLS)
+        stack.kill(victim)
+        killed = time.monotonic()
+        await _reach(stack, build_id, reached + 5)
+        say(f"{victim}: killed at event {reached}, the log went on after {time.monotonic() - killed:.2f} s")
 
 
 async def _late_cli(stack: RunningStack, build_id: str) -> Record:

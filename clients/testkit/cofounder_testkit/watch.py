@@ -4,13 +4,14 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
 import grpc
 import websockets.asyncio.client as websockets
 from google.protobuf import json_format
+from google.rpc import code_pb2
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
@@ -22,6 +23,13 @@ from cofounder_testkit.stack import RunningStack
 WATCH_BUILD = "/cofounder.runner.v1.RunnerService/WatchBuild"
 AGAIN_SECONDS = 0.1
 RESUMABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL}
+
+
+async def together(*watchers: Coroutine[Any, Any, Record]) -> list[Record]:
+    """Returns the records of watchers that watch at the same time; if one fails, the others are stopped."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(watcher) for watcher in watchers]
+    return [task.result() for task in tasks]
 
 
 async def over_grpc(stack: RunningStack, build_id: str, *, name: str = "grpc") -> Record:
@@ -45,10 +53,16 @@ async def progress(stack: RunningStack, build_id: str, record: Record) -> AsyncI
                     yield cursor
             return
         except grpc.aio.AioRpcError as fault:
-            if fault.code() not in RESUMABLE:
+            # The library may report the end of a call where this task was cancelled at the same moment.
+            if fault.code() not in RESUMABLE or _cancelled():
                 raise
             record.cuts += 1
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _watch_build(channel: grpc.aio.Channel) -> Any:
@@ -91,6 +105,9 @@ async def _frames(stack: RunningStack, build_id: str, cursor: int) -> AsyncItera
             if frame.HasField("batch"):
                 yield _response_of(data)
             elif frame.HasField("ended"):
+                if frame.ended.status.code == code_pb2.UNAVAILABLE:
+                    # The gateway cannot reach a server just now: come back with the cursor.
+                    raise ConnectionError(frame.ended.status.message)
                 if frame.ended.status.code:
                     raise RuntimeError(f"the watch ended with {frame.ended.status}")
                 yield None

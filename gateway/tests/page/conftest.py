@@ -64,7 +64,8 @@ class ScriptedGateway:
         self._wake: asyncio.Event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server = uvicorn.Server(
-            uvicorn.Config(self._app(), port=0, log_level="warning", ws="websockets-sansio", lifespan="off")
+            # No `log_config`: it would settle for all tests of this process where uvicorn's loggers write.
+            uvicorn.Config(self._app(), port=0, log_config=None, ws="websockets-sansio", lifespan="off")
         )
 
     # For tests.
