@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(2.0, alias="COFOUNDER_SWEEP_SECONDS", ge=0.1)
     max_queued: int = Field(10_000, alias="COFOUNDER_MAX_QUEUED")
     max_crashes: int = Field(3, alias="COFOUNDER_MAX_CRASHES")
+    # Where a worker writes a line once it takes builds: whoever started it may be waiting for that.
+    ready_descriptor: int | None = Field(None, alias="COFOUNDER_READY_DESCRIPTOR")
     worker_slots: int = Field(4, alias="COFOUNDER_WORKER_SLOTS", ge=1)
 
     # The agents

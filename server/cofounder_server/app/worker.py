@@ -50,8 +50,15 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
         with until_told_to_stop() as stop:
             async with running(worker.run(), name="worker"):
                 logger.info("working", slots=settings.worker_slots, sandbox=isolation.kind)
+                _say_ready(settings.ready_descriptor)
                 await stop.wait()
                 logger.info("draining")
+
+
+def _say_ready(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.write(descriptor, b"ready\n")
+        os.close(descriptor)
 
 
 def _models(settings: Settings, clock: Clock) -> Models:

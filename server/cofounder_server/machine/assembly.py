@@ -169,7 +169,7 @@ class Stack:
         return [self._program("model", model, known.rehearsal_model(), speaks), server, worker, gateway]
 
     def _program(
-        self, name: str, module: tuple[str, ...], env: Mapping[str, str], probe: Probe = programs.always_ready
+        self, name: str, module: tuple[str, ...], env: Mapping[str, str], probe: Probe | None = None
     ) -> Program:
         # Each child holds the folder's lock, so that a next run waits for what a killed one left behind.
         keep_open = [self._lock.fileno()]

@@ -1,8 +1,10 @@
 """Our own programs as supervised services, one-time commands, and the ways to ask whether a program is ready."""
 
 import asyncio
+import contextlib
+import io
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cofounder_server.machine import folders, process
@@ -13,12 +15,9 @@ from cofounder_server.machine.service import Service
 _ANSWER_DEADLINE = 5.0
 _ONCE_STOP_DEADLINE = 3.0
 
+READY_DESCRIPTOR = "COFOUNDER_READY_DESCRIPTOR"
+
 Probe = Callable[[], Awaitable[bool]]
-
-
-async def always_ready() -> bool:
-    """The probe of a program without an address: ready once it runs."""
-    return True
 
 
 def accepts(port: int) -> Probe:
@@ -57,7 +56,11 @@ def answers_ok(port: int, path: str) -> Probe:
 
 
 class Program(Service):
-    """A command that runs until it is stopped."""
+    """A command that runs until it is stopped.
+
+    One without an address is asked nothing: it says itself when it is ready, by writing a line to the descriptor that
+    READY_DESCRIPTOR names in its environment.
+    """
 
     def __init__(
         self,
@@ -66,23 +69,53 @@ class Program(Service):
         *,
         env: Mapping[str, str],
         log: Path,
-        probe: Probe = always_ready,
+        probe: Probe | None = None,
         keep_open: Sequence[int] = (),
         start_deadline: float = 60.0,
         stop_deadline: float = 10.0,
     ) -> None:
-        """`probe` says whether it is ready; `keep_open` are descriptors it inherits; deadlines are in seconds."""
+        """`probe` asks whether it is ready (None: it says so); `keep_open` are descriptors it inherits; deadlines are
+        in seconds."""
         super().__init__(name, log=log, start_deadline=start_deadline, stop_deadline=stop_deadline)
         self._argv = tuple(argv)
         self._env = dict(env)
         self._probe = probe
         self._keep_open = tuple(keep_open)
+        self._word = _Word()
 
     async def _launch(self, output: int) -> Child:
-        return await process.spawn(self._argv, env=self._env, output=output, keep_open=self._keep_open)
+        if self._probe is not None:
+            return await process.spawn(self._argv, env=self._env, output=output, keep_open=self._keep_open)
+        with self._word.asked() as descriptor:
+            env, keep_open = self._env | {READY_DESCRIPTOR: str(descriptor)}, (*self._keep_open, descriptor)
+            return await process.spawn(self._argv, env=env, output=output, keep_open=keep_open)
 
     async def _is_ready(self) -> bool:
-        return await self._probe()
+        return self._word.given() if self._probe is None else await self._probe()
+
+
+class _Word:
+    """The reading end of a pipe on which a program says that it is ready."""
+
+    def __init__(self) -> None:
+        self._reader: io.FileIO | None = None
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[int]:
+        """Gives the writing end, for the program to inherit; what a former one said no longer counts."""
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = io.FileIO(reader)
+        try:
+            yield writer
+        finally:
+            os.close(writer)
+
+    def given(self) -> bool:
+        """Whether the program has said so. An end without a word is no word: the process is then about to be reaped."""
+        return self._reader is not None and bool(self._reader.read(1))
 
 
 async def run_once(name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:

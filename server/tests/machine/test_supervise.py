@@ -12,13 +12,18 @@ import pytest
 
 from cofounder_server.machine import folders, process
 from cofounder_server.machine.failure import MachineError
-from cofounder_server.machine.programs import Program, always_ready
+from cofounder_server.machine.programs import Program
 from cofounder_server.machine.supervise import Supervisor
 
 pytestmark = pytest.mark.integration
 
 Eventually = Callable[..., Awaitable[None]]
 ENV = {"PATH": "/usr/bin:/bin"}
+SAY_READY = "echo ready >/dev/fd/$COFOUNDER_READY_DESCRIPTOR"
+
+
+async def always_ready() -> bool:
+    return True
 
 
 async def never_ready() -> bool:
@@ -27,6 +32,31 @@ async def never_ready() -> bool:
 
 def shell(name: str, script: str, folder: Path, *, probe: Callable[[], Awaitable[bool]] = always_ready) -> Program:
     return Program(name, ["sh", "-c", script], env=ENV, log=folder / f"{name}.log", probe=probe, start_deadline=30.0)
+
+
+def speaking(script: str, folder: Path) -> Program:
+    """A program that says itself when it is ready."""
+    return Program("worker", ["sh", "-c", script], env=ENV, log=folder / "worker.log", start_deadline=30.0)
+
+
+async def test_a_program_without_an_address_is_ready_once_it_says_so(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    async with speaking(f"touch {said}; {SAY_READY}; exec sleep 600", tmp_path):
+        assert said.exists()
+
+
+async def test_a_program_that_ends_without_having_said_so_was_never_ready(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="ended before it was ready"):
+        await speaking("exit 3", tmp_path).start()
+
+
+async def test_what_a_former_process_said_does_not_count_for_the_next(tmp_path: Path) -> None:
+    program = speaking(f"mkdir {tmp_path}/once || exit 3; {SAY_READY}; exec sleep 600", tmp_path)
+    await program.start()
+    program.kill()
+    await program.wait()
+    with pytest.raises(MachineError, match="ended before it was ready"):
+        await program.start()
 
 
 async def test_a_crashed_child_is_started_again(tmp_path: Path, eventually: Eventually) -> None:

@@ -39,6 +39,12 @@ def until_asked_to_end(name: str, begin: Callable[[], None] = lambda: None) -> N
         pass
 
 
+def say_ready() -> None:
+    descriptor = int(os.environ["COFOUNDER_READY_DESCRIPTOR"])
+    os.write(descriptor, b"ready\n")
+    os.close(descriptor)
+
+
 def listen(port: int) -> None:
     serve(Listener(("127.0.0.1", port), socketserver.BaseRequestHandler))
 

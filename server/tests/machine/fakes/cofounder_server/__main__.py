@@ -16,4 +16,4 @@ elif name == "serve":
 elif name == "rehearsal-model":
     record.until_asked_to_end(name, lambda: record.listen(int(os.environ["COFOUNDER_REHEARSAL_PORT"])))
 else:
-    record.until_asked_to_end(name)
+    record.until_asked_to_end(name, record.say_ready)
