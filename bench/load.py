@@ -15,7 +15,7 @@ from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_agent_pb2 import TextDelta
 from cofounder_server import db
 from cofounder_server.builds.log import Log
-from cofounder_server.builds.queue import Queue
+from cofounder_server.builds.queue import Entry, Queue
 from cofounder_server.builds.read import Builds
 from cofounder_server.builds.start import Order, Starter
 from cofounder_server.builds.transitions import Attempt, Transitions
@@ -31,9 +31,8 @@ LEASE_SECONDS = 600.0
 class _Unheard(Queue):
     """A queue that no worker hears of: the bench plays its builds itself."""
 
-    async def add(self, build_id: UUID, *, priority: int) -> None:
-        del priority  # it never waits
-        await self.renew(build_id, "bench")
+    async def add(self, entry: Entry) -> None:
+        await self.seize(entry, "bench")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,16 @@ async def build(environment: Mapping[str, str], owner: str) -> AsyncIterator[Loa
         queue = _Unheard(client, lease_seconds=LEASE_SECONDS)
         starter = Starter(pool, log, publisher, queue, clock, rehearsal=True, max_queued=1000)
         project = await pool.fetchval("select project_id from projects where owner_id = $1 limit 1", owner)
-        order = Order(creator_id=owner, project_id=project, plan_slug="cto_scale", goal="bench", request_id=uuid4())
+        order = Order(
+            creator_id=owner,
+            payer_id=owner,
+            project_id=project,
+            plan_slug="cto_scale",
+            goal="bench",
+            request_id=uuid4(),
+        )
         build_id, _ = await starter.start(order)
-        attempt = await transitions.begin_attempt(build_id, worker_id="bench")
+        attempt = await transitions.begin_attempt(build_id, worker_id="bench", owner="bench")
         assert attempt is not None
         _, folded = await Builds(pool).get(build_id)
         writer = Writer(build_id, generation=attempt.generation, attempt=1, folded=folded)

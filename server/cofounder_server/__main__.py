@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cofounder_server.errors import InvalidRequest
+from cofounder_server.queue_commands import queue
 from cofounder_server.settings import Settings
 
 DAY_SECONDS = 86400.0
@@ -27,6 +28,9 @@ def main() -> None:
 
     Every setting comes from the environment; see README.md.
     """
+
+
+main.add_command(queue)
 
 
 def _data_option(command: Any) -> Any:

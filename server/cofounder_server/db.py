@@ -29,6 +29,8 @@ UNREACHABLE = (
 )
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+# Whatever runs a single statement.
+Source = Connection | asyncpg.Pool
 
 
 async def open_pool(dsn: str, *, size: int = 10, patience: float = CONNECT_SECONDS) -> asyncpg.Pool:

@@ -11,6 +11,8 @@
     ├── NotServedYet            the RPC is in the contract, not in this server
     ├── RateLimited             too many requests or streams at once
     ├── QueueFull               the queue takes no more builds just now
+    ├── QuotaExceeded           the plan gives no more of something until a known time
+    ├── WrongState              the build is not in a state that allows this
     ├── ServerDraining          this server is about to stop; another will do
     ├── DependencyUnavailable   Postgres, Redis or another peer cannot be reached
     ├── Internal                our fault; carries a debug id and nothing else
@@ -26,6 +28,7 @@ Terminal events and RPCs carry the same `google.rpc.Status`, made by `to_status`
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from google.protobuf import duration_pb2
@@ -154,6 +157,35 @@ class QueueFull(CofounderError):
         super().__init__(text, metadata={"queued": str(queued)}, retry_after=retry_after)
 
 
+class QuotaExceeded(CofounderError):
+    code = code_pb2.RESOURCE_EXHAUSTED
+    reason = error_reason_pb2.ERROR_REASON_QUOTA_EXCEEDED
+
+    def __init__(self, *, quota: str, limit: int, plan: str, reset_time: datetime, now: datetime) -> None:
+        given = f"{limit} {quota.replace('_', ' ')}"
+        super().__init__(
+            f"The plan {plan} gives {given}, and these are spent until {reset_time:%F %R} UTC. Nothing was started. "
+            "Wait until then, or choose a larger plan.",
+            metadata={
+                "quota": quota,
+                "limit": str(limit),
+                "plan": plan,
+                "resetTime": f"{reset_time.astimezone(UTC):%FT%TZ}",
+            },
+            retry_after=max(0.0, (reset_time - now).total_seconds()),
+        )
+        self.quota = quota
+
+
+class WrongState(CofounderError):
+    code = code_pb2.FAILED_PRECONDITION
+    reason = error_reason_pb2.ERROR_REASON_WRONG_STATE
+
+    def __init__(self, *, build_id: str, state: str, needed: str) -> None:
+        text = f"The build is {state}, and this needs one that is {needed}. Nothing was changed."
+        super().__init__(text, metadata={"buildId": build_id, "state": state})
+
+
 class ServerDraining(CofounderError):
     code = code_pb2.UNAVAILABLE
     reason = error_reason_pb2.ERROR_REASON_SERVER_DRAINING
@@ -248,6 +280,9 @@ def to_status(error: CofounderError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(max(0, round(error.retry_after * 1000)))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    if isinstance(error, QuotaExceeded):
+        violation = error_details_pb2.QuotaFailure.Violation(subject=error.metadata["plan"], description=error.quota)
+        status.details.add().Pack(error_details_pb2.QuotaFailure(violations=[violation]))
     if error.violations:
         fields = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description=fault)

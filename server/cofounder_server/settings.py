@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, alias="COFOUNDER_LEASE_SECONDS", ge=0.1)
     heartbeat_seconds: float = Field(5.0, alias="COFOUNDER_HEARTBEAT_SECONDS", ge=0.1)
     sweep_seconds: float = Field(2.0, alias="COFOUNDER_SWEEP_SECONDS", ge=0.1)
+    # Builds put off to another day begin within so many seconds after midnight UTC.
+    day_spread_seconds: float = Field(900.0, alias="COFOUNDER_DAY_SPREAD_SECONDS", ge=0.1)
+    # How soon a worker notices that a plan was changed, or that it is to take no more builds.
+    board_seconds: float = Field(2.0, alias="COFOUNDER_BOARD_SECONDS", ge=0.1)
     max_queued: int = Field(10_000, alias="COFOUNDER_MAX_QUEUED")
     max_crashes: int = Field(3, alias="COFOUNDER_MAX_CRASHES")
     # Where a worker writes a line once it takes builds: whoever started it may be waiting for that.

@@ -30,6 +30,8 @@ class Life:
     def handlers(self) -> Mapping[str, Callable[[Any], None]]:
         """Returns what to call for the body of each kind."""
         return {
+            "build_accepted": self._build_accepted,
+            "build_queued": self._build_queued,
             "attempt_started": self._attempt_started,
             "stage_started": self._stage_started,
             "stage_finished": self._stage_finished,
@@ -45,6 +47,13 @@ class Life:
             "preview_started": self._preview_started,
             "preview_stopped": self._preview_stopped,
         }
+
+    def _build_accepted(self, body: runner.BuildAccepted) -> None:
+        if body.start_after_time is not None:
+            self.waits_for = f"scheduled for {body.start_after_time:%F %R} UTC"
+
+    def _build_queued(self, _: runner.BuildQueued) -> None:
+        self.waits_for = ""
 
     def _attempt_started(self, body: runner.AttemptStarted) -> None:
         self.waits_for = ""

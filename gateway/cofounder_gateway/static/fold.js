@@ -184,7 +184,8 @@ function over(/** @type {string} */ kind) {
 /** @type {Record<string, (state: State, e: any, at: At) => State>} */
 const KINDS = {
   buildAccepted: (state, e, at) => ({ ...state, goal: e.goal ?? '', rehearsal: !!e.rehearsal, scenario: e.scenario ?? '',
-    budget: number(e.budgetMicrodollars), acceptTime: at.time }),
+    budget: number(e.budgetMicrodollars), acceptTime: at.time, phase: e.startAfterTime ? 'SCHEDULED' : 'QUEUED' }),
+  buildQueued: (state) => ({ ...state, phase: 'QUEUED' }),
   attemptStarted,
   attemptFinished: (state, e) => ({ ...state, phase: bare(e.nextState, 'BUILD_STATE_') || state.phase }),
   stageStarted, stageFinished, generationStarted, generationVoided,

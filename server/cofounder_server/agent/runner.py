@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
@@ -27,13 +28,25 @@ class BuildOrder:
     rehearsal: bool = False
 
 
+class Park(Exception):
+    """Raised by a runner whose build cannot go on for now: it is to wait, holding no worker, permit or sandbox.
+
+    Args:
+        until: When it goes on by itself; None: when somebody has it do so.
+    """
+
+    def __init__(self, until: datetime | None = None) -> None:
+        super().__init__(f"parked until {until:%FT%TZ}" if until else "parked")
+        self.until = until
+
+
 class BuildRunner(Protocol):
     """Plays a build.
 
     Events come with their `kind` alone: the log assigns sequence, time and attempt. Exactly one terminal event
     ends the stream of `run`, unless it raises: a `BuildError` then becomes the terminal event, and anything else is
-    ours to answer for. Closing the iterator (`aclose`) or cancelling its task stops the model's call and the
-    sandbox's whole tree before it returns.
+    ours to answer for; `Park` has it wait. Closing the iterator (`aclose`) or cancelling its task stops the model's
+    call and the sandbox's whole tree before it returns.
     """
 
     def run(self, caller: Caller, order: BuildOrder) -> AsyncGenerator[BuildEvent, None]:

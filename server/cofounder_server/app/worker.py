@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 
+import redis
 import structlog
 
 from cofounder_server import errors
@@ -17,7 +18,9 @@ from cofounder_server.builds.model import Job
 from cofounder_server.clock import Clock
 from cofounder_server.settings import Settings
 from cofounder_server.usage.prices import PriceTable
+from cofounder_server.worker.board import Board
 from cofounder_server.worker.group_commit import GroupCommit
+from cofounder_server.worker.leases import Leases
 from cofounder_server.worker.loop import Worker
 from cofounder_server.worker.run_build import Desk
 
@@ -36,7 +39,13 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
         base = await stack.enter_async_context(ground(settings, seams or Seams(), connections=CONNECTIONS))
         models = _models(settings, base.clock)
         stack.push_async_callback(models.aclose)
+        leases = Leases(
+            _blocking_client(settings),
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
         desk = Desk(
+            pool=base.pool,
             transitions=base.transitions,
             builds=base.builds,
             queue=base.queue,
@@ -44,15 +53,25 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
             commit=await stack.enter_async_context(GroupCommit(base.log, base.publisher, base.clock)),
             runner_of=lambda job: _runner(job, settings, base.clock, models, isolation),
             secrets=own_secrets(settings),
-            heartbeat_seconds=settings.heartbeat_seconds,
+            leases=await stack.enter_async_context(leases),
         )
-        worker = Worker(desk, worker_id=f"{socket.gethostname()}:{os.getpid()}", slots=settings.worker_slots)
+        worker_id = f"{socket.gethostname()}:{os.getpid()}"
+        slots = settings.worker_slots
+        board = Board(base.pool, base.clock, worker_id=worker_id, slots=slots, seconds=settings.board_seconds)
+        worker = Worker(desk, board, worker_id=worker_id, slots=slots)
         with until_told_to_stop() as stop:
             async with running(worker.run(), name="worker"):
-                logger.info("working", slots=settings.worker_slots, sandbox=isolation.kind)
+                logger.info("working", slots=slots, sandbox=isolation.kind)
                 _say_ready(settings.ready_descriptor)
                 await stop.wait()
                 logger.info("draining")
+
+
+def _blocking_client(settings: Settings) -> redis.Redis:
+    """Returns a client for the thread that renews leases; it gives up on an answer before the next heartbeat is due."""
+    patience = settings.heartbeat_seconds / 2
+    url = settings.redis_url.get_secret_value()
+    return redis.Redis.from_url(url, socket_timeout=patience, socket_connect_timeout=patience)
 
 
 def _say_ready(descriptor: int | None) -> None:

@@ -40,10 +40,18 @@ def apply(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 def _accepted(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     accepted = event.build_accepted
     build = snapshot.build
+    if accepted.HasField("origin"):
+        # A fork goes on with its parent's work, at no cost so far: what the parent itself was is over.
+        build.Clear()
+        snapshot.usage.Clear()
+        del snapshot.drafts[:], snapshot.open_questions[:], snapshot.open_steers[:]
     build.project_id, build.goal, build.creator_id = accepted.project_id, accepted.goal, accepted.creator_id
     build.plan_slug, build.scenario, build.rehearsal = accepted.plan_slug, accepted.scenario, accepted.rehearsal
     build.budget_microdollars = accepted.budget_microdollars
     build.state = build_pb2.BUILD_STATE_QUEUED
+    if accepted.HasField("start_after_time"):
+        build.state = build_pb2.BUILD_STATE_SCHEDULED
+        build.start_after_time.CopyFrom(accepted.start_after_time)
     build.create_time.CopyFrom(event.create_time)
     if accepted.HasField("origin"):
         build.origin.CopyFrom(accepted.origin)
@@ -51,7 +59,7 @@ def _accepted(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 
 def _attempt_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     build = snapshot.build
-    build.attempt, build.state = event.attempt, build_pb2.BUILD_STATE_RUNNING
+    build.attempt, build.state = event.attempt, build_pb2.BUILD_STATE_STARTING
     build.stage = stage_pb2.STAGE_UNSPECIFIED
     if not build.HasField("start_time"):
         build.start_time.CopyFrom(event.create_time)
@@ -65,13 +73,20 @@ def _attempt_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 
 
 def _attempt_finished(snapshot: BuildSnapshot, event: BuildEvent) -> None:
-    snapshot.build.state = event.attempt_finished.next_state
-    snapshot.build.stage = stage_pb2.STAGE_UNSPECIFIED
+    finished, build = event.attempt_finished, snapshot.build
+    build.state, build.stage = finished.next_state, stage_pb2.STAGE_UNSPECIFIED
+    if finished.HasField("start_after_time"):
+        build.start_after_time.CopyFrom(finished.start_after_time)
+
+
+def _build_queued(snapshot: BuildSnapshot, _: BuildEvent) -> None:
+    snapshot.build.state = build_pb2.BUILD_STATE_QUEUED
+    snapshot.build.ClearField("start_after_time")
 
 
 def _stage_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     started = event.stage_started
-    snapshot.build.stage = started.stage
+    snapshot.build.stage, snapshot.build.state = started.stage, build_pb2.BUILD_STATE_RUNNING
     snapshot.stage_runs.add(
         stage=started.stage, iteration=started.iteration, attempt=event.attempt, start_time=event.create_time
     )
@@ -176,6 +191,7 @@ def _over(state: build_pb2.BuildState) -> Rule:
     def rule(snapshot: BuildSnapshot, event: BuildEvent) -> None:
         build = snapshot.build
         build.state, build.stage = state, stage_pb2.STAGE_UNSPECIFIED
+        build.ClearField("start_after_time")
         build.finish_time.CopyFrom(event.create_time)
         if event.HasField("build_failed"):
             build.error.CopyFrom(event.build_failed.error)
@@ -188,6 +204,7 @@ RULES: dict[str, Rule] = {
     "build_accepted": _accepted,
     "attempt_started": _attempt_started,
     "attempt_finished": _attempt_finished,
+    "build_queued": _build_queued,
     "stage_started": _stage_started,
     "stage_finished": _stage_finished,
     "generation_started": _generation_started,

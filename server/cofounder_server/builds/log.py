@@ -60,11 +60,16 @@ class Log:
     async def read(self, build_id: UUID, *, after: int, max_bytes: int = READ_BYTES) -> Stretch:
         """Returns what follows `after`, up to about `max_bytes`, one batch at least; empty at the log's end.
 
+        A fork's log begins with its parent's, up to where it left it: the same bytes under the same sequences.
+
         Raises:
             LookupError: The batches returned do not begin at `after + 1`: they were taken away.
         """
         # The head is read first: `over` may then be told too late, but never too early.
         head = await self.head(build_id)
+        if head is not None and head.parent_id is not None and after < head.parent_through:
+            shared = await self.read(head.parent_id, after=after, max_bytes=max_bytes)
+            return _cut(shared, build_id, head.parent_through)
         rows = await self._pool.fetch(sql.read_batches, build_id, after, max_bytes)
         if not rows or head is None:
             return Stretch(build_id, after, after, b"", over=head is not None and head.sealed and after == head.head)
@@ -74,3 +79,11 @@ class Log:
         # A cursor may stand inside a batch: cut there.
         bodies = [framing.skip(rows[0]["body"], after + 1 - first), *(row["body"] for row in rows[1:])]
         return Stretch(build_id, after, last, b"".join(bodies), over=head.sealed and last == head.head)
+
+
+def _cut(stretch: Stretch, build_id: UUID, through: int) -> Stretch:
+    """Returns what a fork shares of a stretch of its parent: nothing after `through`, and never its end."""
+    body, last = stretch.body, min(stretch.last, through)
+    if last < stretch.last:
+        body = body[: len(body) - len(framing.skip(body, last - stretch.after))]
+    return Stretch(build_id, stretch.after, last, body, over=False)

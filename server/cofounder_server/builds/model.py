@@ -1,7 +1,8 @@
 """The nouns of the log: a stretch of events as bytes, a head, a batch on its way in, and a build as a job."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -32,6 +33,9 @@ class Head:
     oldest: int
     generation: int
     sealed: bool
+    # A fork reads its parent's log up to `parent_through`.
+    parent_id: UUID | None = None
+    parent_through: int = 0
 
 
 class Verdict(StrEnum):
@@ -87,6 +91,10 @@ class State(StrEnum):
     def over(self) -> bool:
         return self in OVER
 
+    def may_become(self, state: "State") -> bool:
+        """Whether a build may go from this state to that one: the whole state machine is `NEXT`."""
+        return state in NEXT[self]
+
     @property
     def wire(self) -> build_pb2.BuildState:
         state: build_pb2.BuildState = getattr(build_pb2, f"BUILD_STATE_{self.name}")
@@ -94,6 +102,22 @@ class State(StrEnum):
 
 
 OVER = frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED, State.CANCELLED})
+
+# In the hands of a worker, under its lease.
+HELD = frozenset({State.STARTING, State.RUNNING})
+# Waiting for a time, an answer or a person; holding nothing.
+PARKED = frozenset({State.SCHEDULED, State.WAITING, State.PAUSED})
+
+# What may follow each state. A worker that is lost or drains puts its build back into the queue; what is over stays.
+NEXT: Mapping[State, frozenset[State]] = {
+    State.SCHEDULED: frozenset({State.QUEUED, State.CANCELLED}),
+    State.QUEUED: frozenset({State.STARTING, State.PAUSED, State.CANCELLED}),
+    State.STARTING: frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.PAUSED}) | OVER,
+    State.RUNNING: frozenset({State.QUEUED, State.WAITING, State.PAUSED}) | OVER,
+    State.WAITING: frozenset({State.QUEUED, State.PAUSED, State.PARTIAL, State.FAILED, State.CANCELLED}),
+    State.PAUSED: frozenset({State.QUEUED, State.WAITING, State.CANCELLED}),
+    **dict.fromkeys(OVER, frozenset()),
+}
 
 # The state that each terminal event leads to, by the event's field name.
 TERMINAL = {
@@ -111,6 +135,8 @@ class Job:
     build_id: UUID
     project_id: UUID
     creator_id: str
+    # Whose plan it runs under and whose permits it takes.
+    payer_id: str
     goal: str
     plan_slug: str
     scenario: str
@@ -123,6 +149,15 @@ class Job:
     generation: int
     cancel_user_id: str | None
     cancel_sequence: int | None
+    # The day whose allowance it takes; None once that was given back.
+    count_day: date | None
+    # When it joins the queue by itself, if it waits for a time.
+    start_after: datetime | None
+    lease_owner: str | None
+    # Why the next attempt is not the first: a number of AttemptReason.
+    attempt_reason: int
     create_time: datetime
     start_time: datetime | None
     finish_time: datetime | None
+    # When it was given up after too many lost workers.
+    dead_letter_time: datetime | None

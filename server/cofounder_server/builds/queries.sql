@@ -40,20 +40,28 @@ select build_id, verdict, case when verdict = 'ok' then head + count else head e
 -- name: create_head
 insert into build_heads (build_id) values ($1);
 
+-- name: create_fork_head
+-- The head of a fork stands where it left its parent.
+insert into build_heads (build_id, head, oldest, parent_id, parent_through)
+select $1, $3, oldest, build_id, $3 from build_heads where build_id = $2;
+
+-- name: store_snapshot
+insert into build_snapshots (build_id, through_sequence, body) values ($1, $2, $3);
+
 -- name: raise_generation
 -- Raises the fence and returns it with the head. The row stays locked until the transaction ends.
 update build_heads set generation = generation + 1 where build_id = $1 returning generation, head, sealed;
 
 -- name: lock_head
 -- Locks the head until the transaction ends: for commands, which decide and append in one.
-select head, oldest, generation, sealed from build_heads where build_id = $1 for no key update;
+select head, oldest, generation, sealed, parent_id, parent_through from build_heads where build_id = $1 for no key update;
 
 -- name: find_append
 -- Tells where a batch went whose acknowledgement was lost.
 select first_sequence, last_sequence from build_batches where append_id = $1;
 
 -- name: read_head
-select head, oldest, generation, sealed from build_heads where build_id = $1;
+select head, oldest, generation, sealed, parent_id, parent_through from build_heads where build_id = $1;
 
 -- name: poll_heads
 select build_id, head, sealed from build_heads where build_id = any ($1::uuid[]);
@@ -82,11 +90,31 @@ select head, oldest, sealed, newest.through_sequence, newest.body as snapshot, t
  where build_id = $1;
 
 -- name: insert_build
-insert into builds (build_id, project_id, creator_id, goal, request_id, request_hash, plan_slug, scenario,
+insert into builds (build_id, project_id, creator_id, payer_id, goal, request_id, request_hash, plan_slug, scenario,
                     budget_microdollars, rehearsal, state, priority, create_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $12)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'queued', $12, $13)
 on conflict (creator_id, request_id) do nothing
 returning build_id;
+
+-- name: count_build
+-- Takes one of a day's builds; nothing comes back if there are none left. $3 is the plan's number.
+insert into build_days (payer_id, day, builds) select $1, $2, 1 where $3 <> 0
+on conflict (payer_id, day) do update set builds = build_days.builds + 1
+ where $3 < 0 or build_days.builds < $3
+returning day;
+
+-- name: uncount_build
+-- Gives a day's build back: it was cancelled before it began.
+with given_back as (update builds set count_day = null where build_id = $1 and count_day is not null
+                    returning payer_id, (select count_day from builds where build_id = $1) as day)
+update build_days set builds = builds - 1 from given_back
+ where build_days.payer_id = given_back.payer_id and build_days.day = given_back.day;
+
+-- name: set_day
+update builds set count_day = $2 where build_id = $1;
+
+-- name: schedule_build
+update builds set state = 'scheduled', start_after = $2, priority = $3 where build_id = $1;
 
 -- name: find_request
 select build_id, request_hash from builds where creator_id = $1 and request_id = $2;
@@ -105,22 +133,53 @@ select builds.*, head, oldest from builds join build_heads using (build_id)
  order by build_id desc limit $3;
 
 -- name: count_waiting
-select count(*) from builds where state in ('queued', 'scheduled');
+select count(*) from builds where state = 'queued';
 
 -- name: start_attempt
-update builds set state = 'running', attempt = attempt + 1, start_time = coalesce(start_time, $2)
- where build_id = $1 returning attempt;
+update builds set state = 'starting', attempt = attempt + 1, start_time = coalesce(start_time, $2), lease_owner = $3
+ where build_id = $1;
+
+-- name: mark_running
+-- The attempt of this generation began its first stage. Of an attempt that lost its lease it changes nothing.
+update builds set state = 'running'
+ where build_id = $1 and state = 'starting'
+   and exists (select from build_heads where build_heads.build_id = $1 and generation = $2);
+
+-- name: leave_worker
+-- Puts a build that a worker held into another state. `$5` says why the next attempt will not be the first.
+update builds set state = $2, crashes = crashes + $3, start_after = $4, attempt_reason = $5, lease_owner = null
+ where build_id = $1;
+
+-- name: enqueue_build
+update builds set state = 'queued', start_after = null where build_id = $1;
 
 -- name: finish_build
-update builds set state = $2, finish_time = $3 where build_id = $1;
+update builds set state = $2, finish_time = $3, lease_owner = null, start_after = null where build_id = $1;
 
--- name: requeue_build
-update builds set state = 'queued', crashes = crashes + $2 where build_id = $1 returning priority, crashes;
+-- name: bury_build
+update builds set dead_letter_time = $2 where build_id = $1;
+
+-- name: exhume_build
+update builds set dead_letter_time = null where build_id = $1;
 
 -- name: request_cancel
 update builds set cancel_user_id = $2, cancel_sequence = $3 where build_id = $1;
 
 -- name: list_alive
 -- Every build that the queue must know, with what the index needs.
-select build_id, priority, state, cancel_user_id is not null as cancelled from builds
- where state in ('queued', 'starting', 'running') order by priority;
+select build_id, project_id, payer_id, plan_slug, priority, state, lease_owner from builds
+ where state in ('queued', 'starting', 'running') order by priority, build_id;
+
+-- name: list_unfinished
+-- Every build that is not over, in the order of the queue.
+select build_id, project_id, payer_id, plan_slug, priority, state, create_time, start_after from builds
+ where state not in ('succeeded', 'partial', 'failed', 'cancelled') order by priority, build_id;
+
+-- name: list_due
+-- Builds whose time to join the queue has come.
+select build_id from builds where state in ('scheduled', 'waiting') and start_after <= $1 order by start_after limit 500;
+
+-- name: list_dead
+-- The dead letters, newest first.
+select builds.*, generation from builds join build_heads using (build_id)
+ where dead_letter_time is not null order by dead_letter_time desc limit $1;

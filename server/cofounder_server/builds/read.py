@@ -68,7 +68,8 @@ def _listed(row: asyncpg.Record) -> Build:
         last_sequence=row["head"],
         oldest_sequence=row["oldest"],
     )
-    for field in ("create_time", "start_time", "finish_time"):
-        if row[field] is not None:
-            getattr(build, field).FromDatetime(row[field])
+    times = {name: row[name] for name in ("create_time", "start_time", "finish_time")}
+    for field, time in (times | {"start_after_time": row["start_after"]}).items():
+        if time is not None:
+            getattr(build, field).FromDatetime(time)
     return build

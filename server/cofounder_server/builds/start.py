@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,11 +13,13 @@ from redis.exceptions import RedisError
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildAccepted
 from cofounder_server import db, errors
-from cofounder_server.builds import framing
+from cofounder_server.billing import plans
+from cofounder_server.billing.plans import Plan
+from cofounder_server.builds import days, framing
 from cofounder_server.builds.ids import uuid7
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Batch, Stretch
-from cofounder_server.builds.queue import Queue
+from cofounder_server.builds.queue import Entry, Queue
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock
 
@@ -34,6 +36,8 @@ class Order:
 
     creator_id: str
     project_id: UUID
+    # Whose plan pays, and takes the permits: the project's owner.
+    payer_id: str
     plan_slug: str
     goal: str
     request_id: UUID
@@ -52,6 +56,7 @@ class Starter:
     Args:
         rehearsal: True where the model's words are scripted: said in the build's first event.
         max_queued: How many builds may wait before new ones are refused.
+        day_spread_seconds: Builds put off to another day begin within so many seconds after midnight UTC.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Starter:
         *,
         rehearsal: bool,
         max_queued: int,
+        day_spread_seconds: float = 900.0,
     ) -> None:
         self._pool = pool
         self._log = log
@@ -72,16 +78,19 @@ class Starter:
         self._clock = clock
         self._rehearsal = rehearsal
         self._max_queued = max_queued
+        self._day_spread_seconds = day_spread_seconds
 
     async def start(self, order: Order) -> tuple[UUID, bool]:
         """Accepts a build; returns its id, and False if the request id was seen before.
 
-        Row, head and BuildAccepted are one transaction. If Redis is away, the build is accepted all the same, and the
+        Row, head and BuildAccepted are one transaction. Over the plan's builds of the day it is scheduled for the
+        next day that has one left. If Redis is away, the build is accepted all the same, and the
         sweeper puts it into the queue.
 
         Raises:
             RequestIdReused: The request id came with another order.
             QueueFull: Too many builds wait; nothing was changed.
+            QuotaExceeded: The plan's builds of the coming days are spent too; nothing was changed.
         """
         if known := await self._known(order):
             return known, False
@@ -89,18 +98,22 @@ class Starter:
         if waiting >= self._max_queued:
             raise errors.QueueFull(queued=waiting, retry_after=FULL_RETRY_SECONDS)
         now = self._clock.now()
-        build_id, priority = uuid7(now), int(now.timestamp() * 1000)
-        stretch = await self._insert(build_id, order, now, priority)
-        if stretch is None:
+        accepted = await self._accept(uuid7(now), order, now)
+        if accepted is None:
             known = await self._known(order)
             assert known is not None, "a conflicting row is gone, and builds are never deleted while they start"
             return known, False
-        try:
-            await self._queue.add(build_id, priority=priority)
-        except (RedisError, OSError) as fault:
-            logger.warning("build accepted, queue away", build_id=str(build_id), fault=type(fault).__name__)
+        stretch, entry = accepted
+        if entry is not None:
+            await self._enqueue(entry)
         await self._publisher.publish([stretch])
-        return build_id, True
+        return stretch.build_id, True
+
+    async def _enqueue(self, entry: Entry) -> None:
+        try:
+            await self._queue.add(entry)
+        except (RedisError, OSError) as fault:
+            logger.warning("build accepted, queue away", build_id=str(entry.build_id), fault=type(fault).__name__)
 
     async def _known(self, order: Order) -> UUID | None:
         row = await self._pool.fetchrow(sql.find_request, order.creator_id, order.request_id)
@@ -111,34 +124,66 @@ class Starter:
         build_id: UUID = row["build_id"]
         return build_id
 
-    async def _insert(self, build_id: UUID, order: Order, now: datetime, priority: int) -> Stretch | None:
+    async def _accept(self, build_id: UUID, order: Order, now: datetime) -> tuple[Stretch, Entry | None] | None:
+        """Writes the build down with its first event; None if the request id was seen meanwhile.
+
+        Returns what the log gained and, unless the build is scheduled for a later day, its place in the queue.
+        """
         rehearsal = self._rehearsal or bool(order.scenario)
         async with self._pool.acquire() as connection, connection.transaction():
-            inserted = await connection.fetchval(
-                sql.insert_build,
-                build_id,
-                order.project_id,
-                order.creator_id,
-                order.goal,
-                order.request_id,
-                order.digest(),
-                order.plan_slug,
-                order.scenario,
-                order.budget_microdollars,
-                rehearsal,
-                priority,
-                now,
-            )
-            if inserted is None:
+            plan = (await plans.read(connection))[order.plan_slug]
+            place = place_of(now, plan)
+            if not await self._insert(connection, build_id, order, rehearsal=rehearsal, place=place, now=now):
                 return None
+            start_after = await self._take_day(connection, build_id, order, plan, now)
             await connection.execute(sql.create_head, build_id)
-            body = framing.encode([_accepted(order, rehearsal)], after=0, time=now)
+            body = framing.encode([_accepted(order, rehearsal, start_after)], after=0, time=now)
             batch = Batch(build_id=build_id, append_id=uuid4(), expected=0, count=1, body=body)
             await self._log.append([batch], connection)
-        return Stretch(build_id, 0, 1, body, over=False)
+        entry = Entry(build_id, place, order.payer_id, order.project_id, order.plan_slug)
+        return Stretch(build_id, 0, 1, body, over=False), None if start_after else entry
+
+    async def _insert(
+        self, connection: db.Connection, build_id: UUID, order: Order, *, rehearsal: bool, place: int, now: datetime
+    ) -> bool:
+        inserted = await connection.fetchval(
+            sql.insert_build,
+            build_id,
+            order.project_id,
+            order.creator_id,
+            order.payer_id,
+            order.goal,
+            order.request_id,
+            order.digest(),
+            order.plan_slug,
+            order.scenario,
+            order.budget_microdollars,
+            rehearsal,
+            place,
+            now,
+        )
+        return inserted is not None
+
+    async def _take_day(
+        self, connection: db.Connection, build_id: UUID, order: Order, plan: Plan, now: datetime
+    ) -> datetime | None:
+        """Takes one of the plan's builds of a day; returns when the build joins the queue if that is not today."""
+        day = await days.take(connection, order.payer_id, plan, now)
+        await connection.execute(sql.set_day, build_id, day)
+        if day == now.astimezone(UTC).date():
+            return None
+        start_after = days.start_of(day, build_id, spread_seconds=self._day_spread_seconds)
+        await connection.execute(sql.schedule_build, build_id, start_after, place_of(start_after, plan))
+        return start_after
 
 
-def _accepted(order: Order, rehearsal: bool) -> BuildEvent:
+def place_of(time: datetime, plan: Plan) -> int:
+    """Returns the place in the queue of a build that joins it at `time`: who pays more has a head start of seconds,
+    so that waiting is bounded for everybody."""
+    return int(time.timestamp() * 1000) - plan.head_start_seconds * 1000
+
+
+def _accepted(order: Order, rehearsal: bool, start_after: datetime | None) -> BuildEvent:
     accepted = BuildAccepted(
         project_id=str(order.project_id),
         goal=order.goal,
@@ -148,4 +193,6 @@ def _accepted(order: Order, rehearsal: bool) -> BuildEvent:
         budget_microdollars=order.budget_microdollars,
         creator_id=order.creator_id,
     )
+    if start_after is not None:
+        accepted.start_after_time.FromDatetime(start_after)
     return BuildEvent(build_accepted=accepted)

@@ -6,7 +6,8 @@ Lock order, always: the row of `builds`, then the head. The group commit takes h
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -14,20 +15,20 @@ from cofounder.runner.v1 import event_lifecycle_pb2 as lifecycle
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_control_pb2 import CancelRequested
 from cofounder_server import db, errors
-from cofounder_server.builds import framing
+from cofounder_server.builds.change import Change, cancelled
 from cofounder_server.builds.log import Log
-from cofounder_server.builds.model import OVER, TERMINAL, Batch, Head, Job, State, Stretch
+from cofounder_server.builds.model import HELD, OVER, Head, Job, State
+from cofounder_server.builds.queue import Entry
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock
 
 sql = db.queries("cofounder_server.builds")
 
-# Where a worker may take a build up.
-CLAIMABLE = frozenset({State.QUEUED, State.STARTING, State.RUNNING})
-
-
-class LeaseLost(Exception):
-    """The caller's generation is no longer the build's: another holds it, or it is over. It may append nothing."""
+LOST, HANDED_BACK, UNPARKED = (
+    lifecycle.ATTEMPT_REASON_WORKER_LOST,
+    lifecycle.ATTEMPT_REASON_HANDED_BACK,
+    lifecycle.ATTEMPT_REASON_UNPARKED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ def job_of(row: asyncpg.Record) -> Job:
     return Job(**{name: row[name] for name in Job.__slots__ if name != "state"}, state=State(row["state"]))
 
 
+def entry_of(job: Job | asyncpg.Record) -> Entry:
+    """Returns what the queue's index needs to know of a job, or of a row of `builds`."""
+    row = {name: getattr(job, name) for name in Job.__slots__} if isinstance(job, Job) else job
+    return Entry(row["build_id"], row["priority"], row["payer_id"], row["project_id"], row["plan_slug"])
+
+
 class Transitions:
     """Takes builds from state to state, and publishes what the log gained by it."""
 
@@ -54,22 +61,29 @@ class Transitions:
         self._publisher = publisher
         self._clock = clock
 
-    async def begin_attempt(self, build_id: UUID, *, worker_id: str) -> Attempt | None:
-        """Raises the fence and appends AttemptStarted, in one transaction; None if the build is not to be taken up."""
+    async def begin_attempt(self, build_id: UUID, *, worker_id: str, owner: str) -> Attempt | None:
+        """Raises the fence and appends AttemptStarted, in one transaction; None if the build is not to be taken up.
+
+        Args:
+            owner: The token of the caller's lease; kept, so that an emptied index can be made again.
+        """
         async with self._locked(build_id) as change:
-            if change.job.state not in CLAIMABLE:
+            if change.job.state is not State.QUEUED:
                 return None
             await change.raise_generation()
-            if change.job.cancel_user_id is not None:
-                await change.finish(cancelled(change.job.cancel_user_id, cause=change.job.cancel_sequence))
-                return None
-            lost = lifecycle.ATTEMPT_REASON_WORKER_LOST if change.job.attempt else lifecycle.ATTEMPT_REASON_UNSPECIFIED
-            await change.connection.execute(sql.start_attempt, build_id, self._clock.now())
+            await change.move(State.STARTING, sql.start_attempt, self._clock.now(), owner)
             started = lifecycle.AttemptStarted(
-                worker_id=worker_id, reason=lost, kept_through_sequence=0 if change.job.attempt else change.head.head
+                worker_id=worker_id,
+                reason=lifecycle.AttemptReason.Name(change.job.attempt_reason),
+                kept_through_sequence=0 if change.job.attempt else change.head.head,
             )
             await change.append(BuildEvent(attempt=change.job.attempt + 1, attempt_started=started))
         return Attempt(job=await self.job(build_id), generation=change.head.generation, head=change.head.head)
+
+    async def mark_running(self, build_id: UUID, *, generation: int) -> None:
+        """Says that the attempt began its first stage. The log says so by itself; an attempt that lost its lease
+        changes nothing."""
+        await self._pool.execute(sql.mark_running, build_id, generation)
 
     async def finish(self, build_id: UUID, *, generation: int, append_id: UUID, events: Sequence[BuildEvent]) -> None:
         """Appends a build's last events, the terminal one at the end, and ends it. Safe to repeat with its id.
@@ -80,45 +94,84 @@ class Transitions:
         async with self._locked(build_id) as change:
             if await self._log.found(append_id) is not None:
                 return
-            if change.head.generation != generation or change.head.sealed:
-                raise LeaseLost(f"build {build_id} is not held under generation {generation}")
+            change.demand(generation)
             await change.finish(*events, append_id=append_id)
 
     async def take_back(self, build_id: UUID, *, max_crashes: int) -> Job | None:
-        """Ends or re-queues what a lost worker left; returns the job if it is to be queued.
+        """Ends or re-queues what a lost worker left; returns the job if it waits in the queue.
 
-        The fence is raised first, so a worker that is not dead but slow can append nothing from here on.
+        The fence is raised first, so a worker that is not dead but slow can append nothing from here on. After
+        `max_crashes` lost workers the build fails and lies among the dead letters.
         """
         async with self._locked(build_id) as change:
-            if change.job.state not in CLAIMABLE:
+            job = change.job
+            if job.state is State.QUEUED:
+                return job
+            if job.state not in HELD:
                 return None
-            if change.job.state is State.QUEUED:
-                return change.job
             await change.raise_generation()
-            crashes = change.job.crashes + 1
-            await change.connection.execute(sql.requeue_build, build_id, 1)
-            if change.job.cancel_user_id is not None:
-                await change.finish(cancelled(change.job.cancel_user_id, cause=change.job.cancel_sequence))
+            if job.cancel_user_id is None and job.crashes + 1 >= max_crashes:
+                await change.bury(errors.WorkersLost(crashes=job.crashes + 1))
                 return None
-            if crashes >= max_crashes:
-                status = errors.to_status(errors.WorkersLost(crashes=crashes))
-                await change.finish(BuildEvent(build_failed=lifecycle.BuildFailed(error=status)))
+            if not await change.leave_worker(State.QUEUED, reason=LOST, crashes=1):
                 return None
-            await change.append(let_go(State.QUEUED))
         return await self.job(build_id)
 
-    async def hand_back(self, build_id: UUID, *, generation: int) -> None:
+    async def hand_back(self, build_id: UUID, *, generation: int) -> bool:
         """Re-queues a build that its worker cannot go on with, without counting a crash.
+
+        Returns False if it is over instead, because a cancel was asked for.
 
         Raises:
             LeaseLost: As in `finish`.
         """
         async with self._locked(build_id) as change:
-            if change.head.generation != generation or change.head.sealed:
-                raise LeaseLost(f"build {build_id} is not held under generation {generation}")
+            change.demand(generation)
             await change.raise_generation()
-            await change.connection.execute(sql.requeue_build, build_id, 0)
-            await change.append(let_go(State.QUEUED))
+            return await change.leave_worker(State.QUEUED, reason=HANDED_BACK)
+
+    async def park(self, build_id: UUID, *, generation: int, state: State, until: datetime | None = None) -> None:
+        """Parks a build that a worker holds: it waits for an answer or a person, or until a time, holding nothing.
+
+        Args:
+            state: `WAITING` or `PAUSED`.
+            until: When it joins the queue by itself; None: when somebody has it do so.
+
+        Raises:
+            LeaseLost: As in `finish`.
+        """
+        async with self._locked(build_id) as change:
+            change.demand(generation)
+            await change.raise_generation()
+            await change.leave_worker(state, reason=UNPARKED, until=until)
+
+    async def enqueue(self, build_id: UUID) -> Job | None:
+        """Puts a build whose time has come into the queue; None if it is not (any more) to be put there."""
+        async with self._locked(build_id) as change:
+            if change.job.start_after is None or change.job.start_after > self._clock.now():
+                return None
+            await change.enqueue()
+        return await self.job(build_id)
+
+    async def requeue(self, build_id: UUID) -> Job:
+        """Puts a build that a worker holds, or that waits for a time, back into the queue now: an operator asked for
+        it. Nothing counts as a crash; a worker that still plays it can append nothing from here on.
+
+        Raises:
+            NotFound: There is no such build.
+            WrongState: It is over, waits in the queue already, or waits for a person.
+        """
+        async with self._locked(build_id) as change:
+            job = change.job
+            if job.state in HELD:
+                await change.raise_generation()
+                await change.leave_worker(State.QUEUED, reason=HANDED_BACK)
+            elif job.start_after is not None:
+                await change.enqueue()
+            else:
+                needed = "in a worker's hands or waiting for a time"
+                raise errors.WrongState(build_id=str(build_id), state=job.state, needed=needed)
+        return await self.job(build_id)
 
     async def cancel(self, build_id: UUID, *, user_id: str) -> int:
         """Asks a build to stop, durably; one that no worker holds is over at once. Returns the sequence at which
@@ -135,9 +188,11 @@ class Transitions:
             await change.append(BuildEvent(cancel_requested=CancelRequested(user_id=user_id)))
             sequence = change.head.head
             await change.connection.execute(sql.request_cancel, build_id, user_id, sequence)
-            if change.job.state not in (State.STARTING, State.RUNNING):
+            if change.job.state not in HELD:
                 await change.raise_generation()
                 await change.finish(cancelled(user_id, cause=sequence))
+            if change.job.attempt == 0 and change.job.state not in HELD:
+                await change.connection.execute(sql.uncount_build, build_id)
         return sequence
 
     async def job(self, build_id: UUID) -> Job:
@@ -159,54 +214,3 @@ class Transitions:
             yield change
         if change.stretches:
             await self._publisher.publish(change.stretches)
-
-
-class Change:
-    """One build's row and head, locked, and what the transaction appends."""
-
-    def __init__(self, connection: db.Connection, log: Log, clock: Clock, job: Job, head: Head) -> None:
-        self.connection = connection
-        self.job = job
-        self.head = head
-        self.stretches: list[Stretch] = []
-        self._log = log
-        self._clock = clock
-
-    async def raise_generation(self) -> None:
-        """Raises the fence: whoever held the build may append nothing more."""
-        row = await self.connection.fetchrow(sql.raise_generation, self.job.build_id)
-        self.head = Head(row["head"], self.head.oldest, row["generation"], row["sealed"])
-
-    async def append(self, *events: BuildEvent, append_id: UUID | None = None) -> None:
-        """Appends events. The head is locked, so this cannot find another's in its way."""
-        before, seals = self.head.head, events[-1].WhichOneof("kind") in TERMINAL
-        for event in events:
-            event.attempt = event.attempt or self.job.attempt
-        body = framing.encode(events, after=before, time=self._clock.now())
-        batch = Batch(
-            build_id=self.job.build_id,
-            append_id=append_id or uuid4(),
-            expected=before,
-            count=len(events),
-            body=body,
-            seals=seals,
-        )
-        [outcome] = await self._log.append([batch], self.connection)
-        if outcome.verdict != "ok":
-            raise LeaseLost(f"build {self.job.build_id} takes no more events: {outcome.verdict}")
-        self.head = Head(outcome.head, self.head.oldest, self.head.generation, seals)
-        self.stretches.append(Stretch(self.job.build_id, before, outcome.head, body, seals))
-
-    async def finish(self, *events: BuildEvent, append_id: UUID | None = None) -> None:
-        """Appends events of which the last is terminal, and puts the build into the state it leads to."""
-        await self.append(*events, append_id=append_id)
-        state = TERMINAL[events[-1].WhichOneof("kind") or ""]
-        await self.connection.execute(sql.finish_build, self.job.build_id, state, self._clock.now())
-
-
-def cancelled(user_id: str, *, cause: int | None) -> BuildEvent:
-    return BuildEvent(build_cancelled=lifecycle.BuildCancelled(user_id=user_id), cause_sequence=cause or 0)
-
-
-def let_go(next_state: State) -> BuildEvent:
-    return BuildEvent(attempt_finished=lifecycle.AttemptFinished(next_state=next_state.wire))

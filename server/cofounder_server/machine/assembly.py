@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cofounder_server.machine import environment, folders, ports, process, programs
+from cofounder_server.machine import addresses, environment, folders, ports, process, programs
 from cofounder_server.machine.console import Console
 from cofounder_server.machine.environment import Environment
 from cofounder_server.machine.failure import MachineError
@@ -65,6 +65,7 @@ class Stack:
             waiting=lambda: self._console.say("waiting for what an earlier run left behind to end …"),
         )
         database_url, redis_url = await self._start_stores()
+        addresses.write(self._data, database_url=database_url, redis_url=redis_url)
         self._environment = self._choose_environment(database_url, redis_url)
         async with self._console.progress("preparing the database"):
             await self._once("migrate", self._environment.one_time())

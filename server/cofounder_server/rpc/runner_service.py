@@ -75,11 +75,13 @@ class RunnerService:
             check.fault("base_build_id", "going on in a former build is not served yet: leave it empty")
         check.settle()
         project_id = await self._project_to_build_in(project_id)
+        payer_id = await self._owner_of(project_id)
         build_id, created = await self._starter.start(
             Order(
                 creator_id=caller.current().user_id,
                 project_id=project_id,
-                plan_slug=await self._plan_of_owner(project_id),
+                payer_id=payer_id,
+                plan_slug=await self._accounts.plan_of(payer_id),
                 goal=goal,
                 request_id=request_id,
                 scenario=scenario,
@@ -96,11 +98,11 @@ class RunnerService:
         await self._access.to_project(project_id, Role.EDITOR)
         return project_id
 
-    async def _plan_of_owner(self, project_id: UUID) -> str:
+    async def _owner_of(self, project_id: UUID) -> str:
         owner = await self._projects.owner_of(project_id)
         if owner is None:
             raise errors.NotFound("project", str(project_id))
-        return await self._accounts.plan_of(owner)
+        return owner
 
     async def GetBuild(self, request: pb.GetBuildRequest) -> pb.GetBuildResponse:
         build_id = await self._reachable(request.build_id, Role.VIEWER)

@@ -11,9 +11,9 @@ import structlog
 
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 from cofounder_server import db
+from cofounder_server.builds.change import LeaseLost
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Outcome, Stretch, Verdict
-from cofounder_server.builds.transitions import LeaseLost
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock
 from cofounder_server.worker.writer import Writer

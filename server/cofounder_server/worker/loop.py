@@ -1,19 +1,35 @@
 """The worker's loop: claim, play, give back; and on a drain, hand back what is under way."""
 
 import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
 from redis.exceptions import RedisError
 
-from cofounder_server import db
-from cofounder_server.builds.transitions import Attempt, LeaseLost
+from cofounder_server import db, tasks
+from cofounder_server.builds import rebuild
+from cofounder_server.builds.change import LeaseLost
+from cofounder_server.builds.queue import IndexLost
+from cofounder_server.builds.transitions import Attempt
+from cofounder_server.worker.board import Board
 from cofounder_server.worker.run_build import Desk, RunBuild
 
 WAIT_SECONDS = 1.0  # for a build to be added, before looking again
 AWAY_SECONDS = 0.5  # between two tries while Redis or Postgres is away
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A build that this worker may play, under the token of a lease that it asked for at `time` (monotonic)."""
+
+    build_id: UUID
+    owner: str
+    time: float
 
 
 class Worker:
@@ -23,8 +39,9 @@ class Worker:
         worker_id: Names this process in logs and events.
     """
 
-    def __init__(self, desk: Desk, *, worker_id: str, slots: int) -> None:
+    def __init__(self, desk: Desk, board: Board, *, worker_id: str, slots: int) -> None:
         self._desk = desk
+        self._board = board
         self._worker_id = worker_id
         self._free = asyncio.Semaphore(slots)
         self._attempts: set[asyncio.Task[None]] = set()
@@ -34,52 +51,78 @@ class Worker:
 
         1. takes no more builds,
         2. stops each attempt: the model's call and the sandbox's tree end,
-        3. hands each build back to its place in the queue, without counting a crash.
+        3. hands each build back to its place in the queue, without counting a crash,
+        4. signs out.
         """
+        await self._board.read()
+        reading = asyncio.create_task(self._board.run(), name="board")
         try:
             while True:
                 await self._free.acquire()
                 try:
-                    claimed = await self._claim()
+                    claim = await self._claim()
                 except BaseException:
                     self._free.release()
                     raise
-                attempt = asyncio.create_task(self._attempt(*claimed), name=f"attempt {claimed[0]}")
+                attempt = asyncio.create_task(self._attempt(claim), name=f"attempt {claim.build_id}")
                 self._attempts.add(attempt)
                 attempt.add_done_callback(self._done)
         finally:
             for attempt in self._attempts:
                 attempt.cancel()
             await asyncio.gather(*self._attempts, return_exceptions=True)
+            await tasks.stop(reading)
+            with contextlib.suppress(*db.UNREACHABLE):
+                await self._board.sign_out()
 
     def _done(self, attempt: asyncio.Task[None]) -> None:
         self._attempts.discard(attempt)
         self._free.release()
 
-    async def _claim(self) -> tuple[UUID, str]:
-        """Returns the next build and the owner token of its lease."""
+    async def _claim(self) -> Claim:
+        """Returns the next build that may run. Asks with the same token until there is an answer: if one was lost,
+        the build that was claimed by it is given again."""
+        owner = f"{self._worker_id}:{uuid4().hex}"
         while True:
-            owner = f"{self._worker_id}:{uuid4().hex}"
             try:
-                if build_id := await self._desk.queue.claim(owner):
-                    return build_id, owner
+                if self._board.open:
+                    asked = time.monotonic()
+                    if build_id := await self._desk.queue.claim(owner, self._board.limits):
+                        return Claim(build_id, owner, asked)
                 await self._desk.queue.wait(WAIT_SECONDS)
+            except IndexLost:
+                await self._rebuild()
             except (RedisError, OSError) as fault:
                 log.warning("queue away", fault=type(fault).__name__)
                 await asyncio.sleep(AWAY_SECONDS)
 
-    async def _attempt(self, build_id: UUID, owner: str) -> None:
-        """Plays a claimed build. What goes wrong here leaves the lease to run out: the sweeper then sees to it."""
+    async def _rebuild(self) -> None:
         try:
-            attempt = await self._desk.transitions.begin_attempt(build_id, worker_id=self._worker_id)
+            if await rebuild.rebuild(self._desk.pool, self._desk.queue):
+                log.warning("the queue's index was made again from Postgres")
+        except (*db.UNREACHABLE, RedisError) as fault:
+            log.warning("the queue's index cannot be made again yet", fault=type(fault).__name__)
+            await asyncio.sleep(AWAY_SECONDS)
+
+    async def _attempt(self, claim: Claim) -> None:
+        """Plays a claimed build. What goes wrong here leaves the lease to run out: the sweeper then sees to it."""
+        build_id, owner = claim.build_id, claim.owner
+        try:
+            attempt = await self._desk.transitions.begin_attempt(build_id, worker_id=self._worker_id, owner=owner)
             if attempt is None:
-                await self._desk.queue.forget(build_id)
+                await self._desk.queue.release(build_id, owner)
                 return
             try:
-                await RunBuild(self._desk, attempt, owner).play()
-            except asyncio.CancelledError:
+                # The index may have been made again before it could know of this attempt: then the lease is gone.
+                if not await self._desk.queue.renew(build_id, owner):
+                    raise LeaseLost(f"the lease of {build_id} went while the attempt began")
+                await RunBuild(self._desk, attempt, owner).play(claimed=claim.time)
+            except (asyncio.CancelledError, LeaseLost) as fault:
                 await self._hand_back(attempt, owner)
-                raise
+                if isinstance(fault, asyncio.CancelledError):
+                    raise
+                log.warning("lease lost; another worker goes on", build_id=str(build_id), fault=str(fault))
+                return
             await self._desk.queue.release(build_id, owner)
         except (*db.UNREACHABLE, RedisError) as fault:
             log.warning("attempt given up; the sweeper takes it", build_id=str(build_id), fault=type(fault).__name__)
@@ -89,7 +132,11 @@ class Worker:
     async def _hand_back(self, attempt: Attempt, owner: str) -> None:
         job = attempt.job
         try:
-            await self._desk.transitions.hand_back(job.build_id, generation=attempt.generation)
+            waits = await self._desk.transitions.hand_back(job.build_id, generation=attempt.generation)
         except LeaseLost:
+            # Somebody else has it already, or it is over: neither the build nor its place is ours to touch.
             return
-        await self._desk.queue.give_back(job.build_id, owner, priority=job.priority)
+        if waits:
+            await self._desk.queue.give_back(job.build_id, owner, place=job.priority)
+        else:
+            await self._desk.queue.release(job.build_id, owner)

@@ -6,19 +6,21 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+import asyncpg
 import structlog
-from redis.exceptions import RedisError
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from cofounder_server import db, errors, tasks
-from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller
-from cofounder_server.builds.model import TERMINAL, Job
+from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park
+from cofounder_server.builds.change import LeaseLost, cancelled
+from cofounder_server.builds.model import TERMINAL, Job, State
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
-from cofounder_server.builds.transitions import Attempt, LeaseLost, Transitions, cancelled
+from cofounder_server.builds.transitions import Attempt, Transitions
 from cofounder_server.builds.watch import Watches
 from cofounder_server.worker.group_commit import GroupCommit
+from cofounder_server.worker.leases import Lease, Leases
 from cofounder_server.worker.scrub import Scrubber
 from cofounder_server.worker.writer import Writer
 
@@ -31,14 +33,15 @@ log = structlog.get_logger(__name__)
 class Desk:
     """What an attempt works with; one for all attempts of a worker."""
 
+    pool: asyncpg.Pool
     transitions: Transitions
     builds: Builds
     queue: Queue
     watches: Watches
     commit: GroupCommit
+    leases: Leases
     runner_of: Callable[[Job], BuildRunner]
     secrets: frozenset[str]
-    heartbeat_seconds: float
 
 
 class CancelAsked(Exception):
@@ -54,24 +57,41 @@ class RunBuild:
         self._owner = owner
         self._scrubber = Scrubber(desk.secrets)
         self._log = log.bind(build_id=str(attempt.job.build_id), attempt=attempt.job.attempt)
+        self._lease: Lease | None = None
+        self._lost = asyncio.Event()
+        self._running = False
 
     @property
     def build_id(self) -> UUID:
         return self._attempt.job.build_id
 
-    async def play(self) -> None:
-        """Plays the build to its end. When the lease is lost, stops and writes nothing more.
+    async def play(self, *, claimed: float) -> None:
+        """Plays the build to its end, or until it is parked.
 
-        Cancelling the task stops the runner and writes nothing more either: the caller hands the build back.
+        Cancelling the task stops the runner and writes nothing more: the caller hands the build back.
+
+        Args:
+            claimed: When the lease was asked for, in monotonic seconds.
+
+        Raises:
+            LeaseLost: The lease ended or is another's; the runner is stopped, and nothing more was written.
         """
         writer = await self._open()
+        self._lease = self._desk.leases.keep(self.build_id, self._owner, claimed=claimed, on_lost=self._lost.set)
         try:
             terminal = await self._until_over(writer)
             await self._end(writer, terminal)
-        except LeaseLost as fault:
-            self._log.warning("lease lost; another worker goes on", fault=str(fault))
+        except Park as parking:
+            await self._park(writer, parking)
         finally:
+            self._desk.leases.drop(self._lease)
             self._desk.commit.close(writer)
+
+    async def _park(self, writer: Writer, parking: Park) -> None:
+        await self._flush(writer)
+        await self._desk.transitions.park(
+            self.build_id, generation=self._attempt.generation, state=State.WAITING, until=parking.until
+        )
 
     async def _open(self) -> Writer:
         _, folded = await self._desk.builds.get(self.build_id)
@@ -83,7 +103,7 @@ class RunBuild:
     async def _until_over(self, writer: Writer) -> BuildEvent:
         """Plays until the runner is done, a cancel comes or the lease goes; returns the terminal event."""
         playing = asyncio.create_task(self._play(writer), name=f"build {self.build_id}")
-        others = [asyncio.create_task(self._await_command(writer)), asyncio.create_task(self._keep_lease())]
+        others = [asyncio.create_task(self._await_command(writer)), asyncio.create_task(self._await_loss())]
         try:
             done, _ = await asyncio.wait([playing, *others], return_when=asyncio.FIRST_COMPLETED)
             if playing not in done:
@@ -107,7 +127,7 @@ class RunBuild:
                     await self._append(writer, event)
         except errors.CofounderError as fault:
             return BuildEvent(build_failed=BuildFailed(error=errors.to_status(fault)))
-        except (LeaseLost, asyncio.CancelledError):
+        except (LeaseLost, Park, asyncio.CancelledError):
             raise
         except Exception:
             return self._our_fault("the runner failed")
@@ -130,6 +150,11 @@ class RunBuild:
         return BuildEvent(build_failed=BuildFailed(error=errors.to_status(errors.Internal(debug_id))))
 
     async def _append(self, writer: Writer, event: BuildEvent) -> None:
+        if self._lease is not None and self._lease.lost:
+            raise LeaseLost(f"the lease of {self.build_id} was lost")
+        if event.HasField("stage_started") and not self._running:
+            self._running = True
+            await self._desk.transitions.mark_running(self.build_id, generation=self._attempt.generation)
         for scrubbed in self._scrubber.scrub(event):
             await writer.append(scrubbed)
             self._desk.commit.wake()
@@ -152,23 +177,13 @@ class RunBuild:
                 await writer.overtaken.wait()
                 writer.overtaken.clear()
 
-    async def _keep_lease(self) -> None:
-        """Renews the lease until it is lost. While Redis is away the fence alone decides."""
-        while True:
-            await asyncio.sleep(self._desk.heartbeat_seconds)
-            try:
-                held = await self._desk.queue.renew(self.build_id, self._owner)
-            except (RedisError, OSError) as fault:
-                self._log.warning("lease not renewed: Redis away", fault=type(fault).__name__)
-                continue
-            if not held:
-                raise LeaseLost(f"the lease of {self.build_id} is another's")
+    async def _await_loss(self) -> None:
+        """Raises LeaseLost once the lease is lost."""
+        await self._lost.wait()
+        raise LeaseLost(f"the lease of {self.build_id} could not be kept")
 
     async def _end(self, writer: Writer, terminal: BuildEvent) -> None:
-        for held_back in self._scrubber.flush():
-            await writer.append(held_back)
-            self._desk.commit.wake()
-        await writer.flush()
+        await self._flush(writer)
         [last] = self._scrubber.scrub(terminal)
         append_id = uuid4()
         await _retried(
@@ -176,6 +191,12 @@ class RunBuild:
                 self.build_id, generation=self._attempt.generation, append_id=append_id, events=[last]
             )
         )
+
+    async def _flush(self, writer: Writer) -> None:
+        for held_back in self._scrubber.flush():
+            await writer.append(held_back)
+            self._desk.commit.wake()
+        await writer.flush()
 
 
 async def _retried(act: Callable[[], Awaitable[None]]) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
 from cofounder_server.builds import fold, framing
+from cofounder_server.builds.change import LeaseLost
 from cofounder_server.builds.model import Batch
-from cofounder_server.builds.transitions import LeaseLost
 
 PENDING_EVENTS = 2_000  # beyond these the build's runner waits
 BATCH_EVENTS = 512

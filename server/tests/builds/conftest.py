@@ -34,9 +34,11 @@ def publisher(redis_client: redis.Redis) -> Publisher:
     return Publisher(redis_client)
 
 
-@pytest.fixture
-def queue(redis_client: redis.Redis) -> Queue:
-    return Queue(redis_client, lease_seconds=5)
+@pytest_asyncio.fixture
+async def queue(redis_client: redis.Redis) -> Queue:
+    made = Queue(redis_client, lease_seconds=5)
+    await made.rebuild([], [])
+    return made
 
 
 @pytest.fixture
@@ -63,7 +65,9 @@ def new_build(starter: Starter, project: UUID) -> NewBuild:
     """Starts a build: its log then holds one event, BuildAccepted."""
 
     async def start() -> UUID:
-        order = Order(creator_id="me", project_id=project, plan_slug="partner", goal="g", request_id=uuid4())
+        order = Order(
+            creator_id="me", payer_id="me", project_id=project, plan_slug="cto_scale", goal="g", request_id=uuid4()
+        )
         build_id, _ = await starter.start(order)
         return build_id
 

@@ -8,9 +8,10 @@ import pytest
 
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 from cofounder_server.builds import framing
+from cofounder_server.builds.change import LeaseLost
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Batch, Verdict
-from cofounder_server.builds.transitions import LeaseLost, Transitions
+from cofounder_server.builds.transitions import Transitions
 
 pytestmark = pytest.mark.integration
 
@@ -74,9 +75,10 @@ async def test_a_stalled_head_stalls_no_other_build(log, pool, new_build, append
 async def test_fenced_a_worker_that_lost_its_lease_can_append_nothing(log, transitions: Transitions, new_build, append):
     """B-3, Fenced."""
     build_id = await new_build()
-    first = await transitions.begin_attempt(build_id, worker_id="first")
-    second = await transitions.begin_attempt(build_id, worker_id="second")
-    assert second.generation == first.generation + 1
+    first = await transitions.begin_attempt(build_id, worker_id="first", owner="o1")
+    await transitions.take_back(build_id, max_crashes=3)
+    second = await transitions.begin_attempt(build_id, worker_id="second", owner="o2")
+    assert second.generation > first.generation
     assert (await append(build_id, second.head, generation=first.generation)).verdict is Verdict.FENCED
     assert (await append(build_id, second.head, generation=second.generation)).verdict is Verdict.OK
     with pytest.raises(LeaseLost):
@@ -85,7 +87,7 @@ async def test_fenced_a_worker_that_lost_its_lease_can_append_nothing(log, trans
 
 async def test_fenced_the_sweeper_raises_the_generation_before_it_queues_a_build_again(transitions, new_build, append):
     build_id = await new_build()
-    attempt = await transitions.begin_attempt(build_id, worker_id="lost")
+    attempt = await transitions.begin_attempt(build_id, worker_id="lost", owner="o")
     await transitions.take_back(build_id, max_crashes=3)
     outcome = await append(build_id, attempt.head + 1, generation=attempt.generation)
     assert outcome.verdict is Verdict.FENCED
@@ -125,7 +127,7 @@ async def test_terminated_of_two_terminal_events_at_once_exactly_one_stands(tran
 
     for _ in range(25):
         build_id = await new_build()
-        attempt = await transitions.begin_attempt(build_id, worker_id="w")
+        attempt = await transitions.begin_attempt(build_id, worker_id="w", owner="o")
 
         async def succeed(build_id=build_id, attempt=attempt) -> str:
             try:

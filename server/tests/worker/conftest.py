@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+import redis as blocking
 import redis.asyncio as redis
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
+from cofounder_server.builds import rebuild
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
@@ -22,10 +24,14 @@ from cofounder_server.builds.transitions import Transitions
 from cofounder_server.builds.watch import Watches
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import WallClock
+from cofounder_server.worker.board import Board
 from cofounder_server.worker.group_commit import GroupCommit
+from cofounder_server.worker.leases import Leases
 from cofounder_server.worker.loop import Worker
 from cofounder_server.worker.run_build import Desk
 from cofounder_server.worker.sweep import Sweeper
+
+LEASE_SECONDS = 1.0
 
 Script = Callable[[], AsyncIterator[BuildEvent]]
 
@@ -46,6 +52,8 @@ class House:
 
     pool: asyncpg.Pool
     client: redis.Redis
+    # For the thread that renews leases.
+    blocking: blocking.Redis
     log: Log
     publisher: Publisher
     queue: Queue
@@ -58,6 +66,7 @@ class House:
     async def start(self, *, scenario: str = "") -> UUID:
         order = Order(
             creator_id="me",
+            payer_id="me",
             project_id=self.project,
             plan_slug="partner",
             goal="g",
@@ -94,21 +103,25 @@ class House:
         raise AssertionError(f"the log ended without {kind}")
 
     @asynccontextmanager
-    async def worker(self, script: Script, *, log: Log | None = None, slots: int = 4, heartbeat: float = 0.2):
+    async def worker(self, script: Script, *, log: Log | None = None, slots: int = 4, leases: type[Leases] = Leases):
         """A worker that plays `script` for every build, as long as the block runs."""
         store = log or self.log
-        async with GroupCommit(store, self.publisher, WallClock()) as commit:
+        kept = leases(self.blocking, lease_seconds=LEASE_SECONDS, heartbeat_seconds=0.2)
+        async with GroupCommit(store, self.publisher, WallClock()) as commit, kept:
             desk = Desk(
+                pool=self.pool,
                 transitions=self.transitions,
                 builds=Builds(self.pool),
                 queue=self.queue,
                 watches=self.watches,
                 commit=commit,
+                leases=kept,
                 runner_of=lambda _: ScriptedRunner(script),
                 secrets=frozenset({"the-process-own-secret"}),
-                heartbeat_seconds=heartbeat,
             )
-            running = asyncio.create_task(Worker(desk, worker_id=f"w-{uuid4().hex[:6]}", slots=slots).run())
+            worker_id = f"w-{uuid4().hex[:6]}"
+            board = Board(self.pool, WallClock(), worker_id=worker_id, slots=slots, seconds=0.1)
+            running = asyncio.create_task(Worker(desk, board, worker_id=worker_id, slots=slots).run())
             try:
                 yield running
             finally:
@@ -117,9 +130,10 @@ class House:
 
 
 @pytest_asyncio.fixture
-async def house(pool: asyncpg.Pool, redis_client: redis.Redis) -> AsyncIterator[House]:
+async def house(pool: asyncpg.Pool, redis_client: redis.Redis, redis_url: str) -> AsyncIterator[House]:
     clock, log, publisher = WallClock(), Log(pool), Publisher(redis_client)
-    queue = Queue(redis_client, lease_seconds=1.0)
+    queue = Queue(redis_client, lease_seconds=LEASE_SECONDS)
+    await rebuild.rebuild(pool, queue)
     transitions = Transitions(pool, log, publisher, clock)
     project = uuid4()
     await pool.execute(
@@ -129,13 +143,16 @@ async def house(pool: asyncpg.Pool, redis_client: redis.Redis) -> AsyncIterator[
         yield House(
             pool=pool,
             client=redis_client,
+            blocking=blocking.Redis.from_url(redis_url, socket_timeout=0.1, socket_connect_timeout=0.1),
             log=log,
             publisher=publisher,
             queue=queue,
             transitions=transitions,
             watches=await stack.enter_async_context(Watches(log, redis_client, poll_seconds=0.1)),
             starter=Starter(pool, log, publisher, queue, clock, rehearsal=False, max_queued=100),
-            sweeper=Sweeper(pool, transitions, queue, sweep_seconds=0.1, lease_seconds=1.0, max_crashes=3),
+            sweeper=Sweeper(
+                pool, transitions, queue, clock, sweep_seconds=0.1, lease_seconds=LEASE_SECONDS, max_crashes=3
+            ),
             project=project,
         )
 

@@ -15,8 +15,13 @@ from cofounder.runner.v1.event_work_pb2 import CommandOutput
 from cofounder_server import errors
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import State
+from cofounder_server.builds.queue import IndexLost
+from cofounder_server.worker.leases import Leases
 
 pytestmark = pytest.mark.integration
+
+# No limit for any plan.
+ANY = {"": (-1, -1)}
 
 
 def text(words: str) -> BuildEvent:
@@ -56,7 +61,7 @@ async def test_when_all_is_over_no_lease_and_no_waiting_build_is_left(house):
         for build_id in builds:
             await house.over(build_id)
         async with asyncio.timeout(10):
-            while (contents := await house.queue.contents()).ready or contents.held or contents.expired:
+            while (contents := await house.queue.contents()).waiting or contents.holdings:
                 await asyncio.sleep(0.01)
 
 
@@ -123,13 +128,20 @@ async def test_b_11_cancel_while_it_waits_and_it_is_never_played(house, checked)
 async def test_b_11_cancel_while_the_worker_is_dead_ends_with_the_sweep(house, checked):
     """Example 61: cancelled after the sweep, not resurrected."""
     build_id = await house.start()
-    await house.queue.claim("dead")
-    await house.transitions.begin_attempt(build_id, worker_id="dead")
+    await house.queue.claim("dead", ANY)
+    await house.transitions.begin_attempt(build_id, worker_id="dead", owner="dead")
     await house.transitions.cancel(build_id, user_id="me")
     sweeping = asyncio.create_task(house.sweeper.run())
     events = await house.over(build_id)
     sweeping.cancel()
     assert checked(events)[-1] == "build_cancelled"
+
+
+class Unkept(Leases):
+    """Leases of a worker that is no longer there: nobody renews them, and nobody notices."""
+
+    def _beat(self) -> None:
+        pass
 
 
 async def test_b_5_a_lost_workers_build_runs_again_and_its_zombie_appends_nothing(house, checked):
@@ -139,7 +151,7 @@ async def test_b_5_a_lost_workers_build_runs_again_and_its_zombie_appends_nothin
     def play():
         return next(scripts)()
 
-    async with house.worker(play, heartbeat=3600):
+    async with house.worker(play, leases=Unkept):
         await house.reaches(build_id, "text_delta")
         sweeping = asyncio.create_task(house.sweeper.run())
         events = await house.over(build_id)
@@ -155,13 +167,13 @@ async def test_b_5_a_lost_workers_build_runs_again_and_its_zombie_appends_nothin
 async def test_b_7_after_three_lost_workers_the_build_fails(house, checked):
     build_id = await house.start()
     for _ in range(3):
-        await house.transitions.begin_attempt(build_id, worker_id="dying")
+        await house.transitions.begin_attempt(build_id, worker_id="dying", owner="o")
         await house.transitions.take_back(build_id, max_crashes=3)
     events = await house.events(build_id)
     assert checked(events)[-1] == "build_failed"
     reason = error_reason_pb2.ERROR_REASON_WORKERS_LOST
     assert errors.reason_name(reason) in str(events[-1].build_failed.error)
-    assert await house.transitions.begin_attempt(build_id, worker_id="late") is None
+    assert await house.transitions.begin_attempt(build_id, worker_id="late", owner="o") is None
 
 
 async def test_b_8_a_drain_hands_back_without_counting_a_crash(house):
@@ -174,16 +186,17 @@ async def test_b_8_a_drain_hands_back_without_counting_a_crash(house):
         assert (job.state, job.crashes) == (State.QUEUED, 0)
         last = (await house.events(build_id))[-1]
         assert last.attempt_finished.next_state == BUILD_STATE_QUEUED
-        assert (await house.queue.contents()).ready == {build_id}
+        assert (await house.queue.contents()).waiting == {build_id}
 
 
 async def test_b_1_a_build_that_redis_never_heard_of_is_queued_by_the_sweep(house, checked):
     """Example 57: the commit succeeds, the enqueue does not."""
     build_id = await house.start()
     await house.client.flushall()
-    assert await house.queue.claim("nobody") is None
+    with pytest.raises(IndexLost):
+        await house.queue.claim("nobody", ANY)
     await house.sweeper.sweep()
-    assert (await house.queue.contents()).ready == {build_id}
+    assert (await house.queue.contents()).waiting == {build_id}
 
 
 async def test_an_emptied_redis_takes_no_build_from_its_worker(house, checked):
@@ -201,7 +214,7 @@ async def test_an_emptied_redis_takes_no_build_from_its_worker(house, checked):
         await house.reaches(build_id, "text_delta")
         await house.client.flushall()
         async with asyncio.timeout(10):
-            while not (await house.queue.contents()).held:
+            while not (await house.queue.contents()).holdings:
                 await asyncio.sleep(0.01)
         go.set()
         events = await house.over(build_id)
@@ -316,7 +329,9 @@ async def test_a_request_id_starts_one_build_however_often_it_comes(house):
     request_id = uuid4()
 
     def order(goal: str) -> Order:
-        return Order(creator_id="me", project_id=house.project, plan_slug="p", goal=goal, request_id=request_id)
+        return Order(
+            creator_id="me", payer_id="me", project_id=house.project, plan_slug="p", goal=goal, request_id=request_id
+        )
 
     answers = await asyncio.gather(*(house.starter.start(order("g")) for _ in range(20)))
     assert len({build_id for build_id, _ in answers}) == 1

@@ -37,7 +37,7 @@ BUILD_STATE_FAILED: BuildState
 BUILD_STATE_CANCELLED: BuildState
 
 class Build(_message.Message):
-    __slots__ = ("build_id", "project_id", "goal", "state", "stage", "attempt", "last_sequence", "oldest_sequence", "error", "create_time", "start_time", "finish_time", "creator_id", "plan_slug", "rehearsal", "scenario", "cost_microdollars", "budget_microdollars", "origin", "commit_sha", "repository_uri")
+    __slots__ = ("build_id", "project_id", "goal", "state", "stage", "attempt", "last_sequence", "oldest_sequence", "error", "create_time", "start_time", "finish_time", "creator_id", "plan_slug", "rehearsal", "scenario", "cost_microdollars", "budget_microdollars", "origin", "commit_sha", "repository_uri", "start_after_time")
     BUILD_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class Build(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     COMMIT_SHA_FIELD_NUMBER: _ClassVar[int]
     REPOSITORY_URI_FIELD_NUMBER: _ClassVar[int]
+    START_AFTER_TIME_FIELD_NUMBER: _ClassVar[int]
     build_id: str
     project_id: str
     goal: str
@@ -80,7 +81,8 @@ class Build(_message.Message):
     origin: BuildOrigin
     commit_sha: str
     repository_uri: str
-    def __init__(self, build_id: _Optional[str] = ..., project_id: _Optional[str] = ..., goal: _Optional[str] = ..., state: _Optional[_Union[BuildState, str]] = ..., stage: _Optional[_Union[_stage_pb2.Stage, str]] = ..., attempt: _Optional[int] = ..., last_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., creator_id: _Optional[str] = ..., plan_slug: _Optional[str] = ..., rehearsal: _Optional[bool] = ..., scenario: _Optional[str] = ..., cost_microdollars: _Optional[int] = ..., budget_microdollars: _Optional[int] = ..., origin: _Optional[_Union[BuildOrigin, _Mapping]] = ..., commit_sha: _Optional[str] = ..., repository_uri: _Optional[str] = ...) -> None: ...
+    start_after_time: _timestamp_pb2.Timestamp
+    def __init__(self, build_id: _Optional[str] = ..., project_id: _Optional[str] = ..., goal: _Optional[str] = ..., state: _Optional[_Union[BuildState, str]] = ..., stage: _Optional[_Union[_stage_pb2.Stage, str]] = ..., attempt: _Optional[int] = ..., last_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., creator_id: _Optional[str] = ..., plan_slug: _Optional[str] = ..., rehearsal: _Optional[bool] = ..., scenario: _Optional[str] = ..., cost_microdollars: _Optional[int] = ..., budget_microdollars: _Optional[int] = ..., origin: _Optional[_Union[BuildOrigin, _Mapping]] = ..., commit_sha: _Optional[str] = ..., repository_uri: _Optional[str] = ..., start_after_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class BuildOrigin(_message.Message):
     __slots__ = ("build_id", "sequence")

@@ -24,38 +24,43 @@ _sym_db = _symbol_database.Default()
 
 from cofounder.runner.v1 import build_pb2 as cofounder_dot_runner_dot_v1_dot_build__pb2
 from cofounder.runner.v1 import stage_pb2 as cofounder_dot_runner_dot_v1_dot_stage__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)cofounder/runner/v1/event_lifecycle.proto\x12\x13\x63ofounder.runner.v1\x1a\x1f\x63ofounder/runner/v1/build.proto\x1a\x1f\x63ofounder/runner/v1/stage.proto\x1a\x17google/rpc/status.proto\"\xcc\x01\n\rBuildAccepted\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0c\n\x04goal\x18\x02 \x01(\t\x12\x11\n\tplan_slug\x18\x03 \x01(\t\x12\x11\n\trehearsal\x18\x04 \x01(\x08\x12\x10\n\x08scenario\x18\x05 \x01(\t\x12\x1b\n\x13\x62udget_microdollars\x18\x06 \x01(\x03\x12\x30\n\x06origin\x18\x07 \x01(\x0b\x32 .cofounder.runner.v1.BuildOrigin\x12\x12\n\ncreator_id\x18\x08 \x01(\t\"v\n\x0e\x41ttemptStarted\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x1d\n\x15kept_through_sequence\x18\x02 \x01(\x03\x12\x32\n\x06reason\x18\x03 \x01(\x0e\x32\".cofounder.runner.v1.AttemptReason\"F\n\x0f\x41ttemptFinished\x12\x33\n\nnext_state\x18\x01 \x01(\x0e\x32\x1f.cofounder.runner.v1.BuildState\"L\n\x0cStageStarted\x12)\n\x05stage\x18\x01 \x01(\x0e\x32\x1a.cofounder.runner.v1.Stage\x12\x11\n\titeration\x18\x02 \x01(\x05\"\xfc\x01\n\rStageFinished\x12)\n\x05stage\x18\x01 \x01(\x0e\x32\x1a.cofounder.runner.v1.Stage\x12\x11\n\titeration\x18\x02 \x01(\x05\x12;\n\x07outcome\x18\x03 \x01(\x0e\x32*.cofounder.runner.v1.StageFinished.Outcome\x12\x0f\n\x07summary\x18\x04 \x01(\t\x12\x11\n\ttree_hash\x18\x05 \x01(\x0c\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_DONE\x10\x01\x12\x16\n\x12OUTCOME_NEEDS_WORK\x10\x02\";\n\x04Seal\x12\x10\n\x08log_root\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"^\n\x0e\x42uildSucceeded\x12\x12\n\ncommit_sha\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\'\n\x04seal\x18\x03 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"\x91\x01\n\x0c\x42uildPartial\x12\x12\n\ncommit_sha\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x03 \x03(\t\x12!\n\x19\x66inish_quote_microdollars\x18\x04 \x01(\x03\x12\'\n\x04seal\x18\x05 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"Y\n\x0b\x42uildFailed\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\'\n\x04seal\x18\x02 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"J\n\x0e\x42uildCancelled\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\'\n\x04seal\x18\x02 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal*\x8c\x01\n\rAttemptReason\x12\x1e\n\x1a\x41TTEMPT_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41TTEMPT_REASON_WORKER_LOST\x10\x01\x12\x1e\n\x1a\x41TTEMPT_REASON_HANDED_BACK\x10\x02\x12\x1b\n\x17\x41TTEMPT_REASON_UNPARKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)cofounder/runner/v1/event_lifecycle.proto\x12\x13\x63ofounder.runner.v1\x1a\x1f\x63ofounder/runner/v1/build.proto\x1a\x1f\x63ofounder/runner/v1/stage.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x82\x02\n\rBuildAccepted\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0c\n\x04goal\x18\x02 \x01(\t\x12\x11\n\tplan_slug\x18\x03 \x01(\t\x12\x11\n\trehearsal\x18\x04 \x01(\x08\x12\x10\n\x08scenario\x18\x05 \x01(\t\x12\x1b\n\x13\x62udget_microdollars\x18\x06 \x01(\x03\x12\x30\n\x06origin\x18\x07 \x01(\x0b\x32 .cofounder.runner.v1.BuildOrigin\x12\x12\n\ncreator_id\x18\x08 \x01(\t\x12\x34\n\x10start_after_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\x0b\x42uildQueued\x12\x35\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32&.cofounder.runner.v1.BuildQueued.Cause\"C\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_SCHEDULE\x10\x01\x12\x0f\n\x0b\x43\x41USE_DELAY\x10\x02\"v\n\x0e\x41ttemptStarted\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x1d\n\x15kept_through_sequence\x18\x02 \x01(\x03\x12\x32\n\x06reason\x18\x03 \x01(\x0e\x32\".cofounder.runner.v1.AttemptReason\"|\n\x0f\x41ttemptFinished\x12\x33\n\nnext_state\x18\x01 \x01(\x0e\x32\x1f.cofounder.runner.v1.BuildState\x12\x34\n\x10start_after_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x0cStageStarted\x12)\n\x05stage\x18\x01 \x01(\x0e\x32\x1a.cofounder.runner.v1.Stage\x12\x11\n\titeration\x18\x02 \x01(\x05\"\xfc\x01\n\rStageFinished\x12)\n\x05stage\x18\x01 \x01(\x0e\x32\x1a.cofounder.runner.v1.Stage\x12\x11\n\titeration\x18\x02 \x01(\x05\x12;\n\x07outcome\x18\x03 \x01(\x0e\x32*.cofounder.runner.v1.StageFinished.Outcome\x12\x0f\n\x07summary\x18\x04 \x01(\t\x12\x11\n\ttree_hash\x18\x05 \x01(\x0c\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_DONE\x10\x01\x12\x16\n\x12OUTCOME_NEEDS_WORK\x10\x02\";\n\x04Seal\x12\x10\n\x08log_root\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"^\n\x0e\x42uildSucceeded\x12\x12\n\ncommit_sha\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\'\n\x04seal\x18\x03 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"\x91\x01\n\x0c\x42uildPartial\x12\x12\n\ncommit_sha\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x03 \x03(\t\x12!\n\x19\x66inish_quote_microdollars\x18\x04 \x01(\x03\x12\'\n\x04seal\x18\x05 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"Y\n\x0b\x42uildFailed\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\'\n\x04seal\x18\x02 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal\"J\n\x0e\x42uildCancelled\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\'\n\x04seal\x18\x02 \x01(\x0b\x32\x19.cofounder.runner.v1.Seal*\x8c\x01\n\rAttemptReason\x12\x1e\n\x1a\x41TTEMPT_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41TTEMPT_REASON_WORKER_LOST\x10\x01\x12\x1e\n\x1a\x41TTEMPT_REASON_HANDED_BACK\x10\x02\x12\x1b\n\x17\x41TTEMPT_REASON_UNPARKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cofounder.runner.v1.event_lifecycle_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTEMPTREASON']._serialized_start=1362
-  _globals['_ATTEMPTREASON']._serialized_end=1502
-  _globals['_BUILDACCEPTED']._serialized_start=158
-  _globals['_BUILDACCEPTED']._serialized_end=362
-  _globals['_ATTEMPTSTARTED']._serialized_start=364
-  _globals['_ATTEMPTSTARTED']._serialized_end=482
-  _globals['_ATTEMPTFINISHED']._serialized_start=484
-  _globals['_ATTEMPTFINISHED']._serialized_end=554
-  _globals['_STAGESTARTED']._serialized_start=556
-  _globals['_STAGESTARTED']._serialized_end=632
-  _globals['_STAGEFINISHED']._serialized_start=635
-  _globals['_STAGEFINISHED']._serialized_end=887
-  _globals['_STAGEFINISHED_OUTCOME']._serialized_start=811
-  _globals['_STAGEFINISHED_OUTCOME']._serialized_end=887
-  _globals['_SEAL']._serialized_start=889
-  _globals['_SEAL']._serialized_end=948
-  _globals['_BUILDSUCCEEDED']._serialized_start=950
-  _globals['_BUILDSUCCEEDED']._serialized_end=1044
-  _globals['_BUILDPARTIAL']._serialized_start=1047
-  _globals['_BUILDPARTIAL']._serialized_end=1192
-  _globals['_BUILDFAILED']._serialized_start=1194
-  _globals['_BUILDFAILED']._serialized_end=1283
-  _globals['_BUILDCANCELLED']._serialized_start=1285
-  _globals['_BUILDCANCELLED']._serialized_end=1359
+  _globals['_ATTEMPTREASON']._serialized_start=1643
+  _globals['_ATTEMPTREASON']._serialized_end=1783
+  _globals['_BUILDACCEPTED']._serialized_start=191
+  _globals['_BUILDACCEPTED']._serialized_end=449
+  _globals['_BUILDQUEUED']._serialized_start=452
+  _globals['_BUILDQUEUED']._serialized_end=589
+  _globals['_BUILDQUEUED_CAUSE']._serialized_start=522
+  _globals['_BUILDQUEUED_CAUSE']._serialized_end=589
+  _globals['_ATTEMPTSTARTED']._serialized_start=591
+  _globals['_ATTEMPTSTARTED']._serialized_end=709
+  _globals['_ATTEMPTFINISHED']._serialized_start=711
+  _globals['_ATTEMPTFINISHED']._serialized_end=835
+  _globals['_STAGESTARTED']._serialized_start=837
+  _globals['_STAGESTARTED']._serialized_end=913
+  _globals['_STAGEFINISHED']._serialized_start=916
+  _globals['_STAGEFINISHED']._serialized_end=1168
+  _globals['_STAGEFINISHED_OUTCOME']._serialized_start=1092
+  _globals['_STAGEFINISHED_OUTCOME']._serialized_end=1168
+  _globals['_SEAL']._serialized_start=1170
+  _globals['_SEAL']._serialized_end=1229
+  _globals['_BUILDSUCCEEDED']._serialized_start=1231
+  _globals['_BUILDSUCCEEDED']._serialized_end=1325
+  _globals['_BUILDPARTIAL']._serialized_start=1328
+  _globals['_BUILDPARTIAL']._serialized_end=1473
+  _globals['_BUILDFAILED']._serialized_start=1475
+  _globals['_BUILDFAILED']._serialized_end=1564
+  _globals['_BUILDCANCELLED']._serialized_start=1566
+  _globals['_BUILDCANCELLED']._serialized_end=1640
 # @@protoc_insertion_point(module_scope)

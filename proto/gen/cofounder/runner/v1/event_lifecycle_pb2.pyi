@@ -1,5 +1,8 @@
+import datetime
+
 from cofounder.runner.v1 import build_pb2 as _build_pb2
 from cofounder.runner.v1 import stage_pb2 as _stage_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -22,7 +25,7 @@ ATTEMPT_REASON_HANDED_BACK: AttemptReason
 ATTEMPT_REASON_UNPARKED: AttemptReason
 
 class BuildAccepted(_message.Message):
-    __slots__ = ("project_id", "goal", "plan_slug", "rehearsal", "scenario", "budget_microdollars", "origin", "creator_id")
+    __slots__ = ("project_id", "goal", "plan_slug", "rehearsal", "scenario", "budget_microdollars", "origin", "creator_id", "start_after_time")
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
     PLAN_SLUG_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +34,7 @@ class BuildAccepted(_message.Message):
     BUDGET_MICRODOLLARS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     CREATOR_ID_FIELD_NUMBER: _ClassVar[int]
+    START_AFTER_TIME_FIELD_NUMBER: _ClassVar[int]
     project_id: str
     goal: str
     plan_slug: str
@@ -39,7 +43,22 @@ class BuildAccepted(_message.Message):
     budget_microdollars: int
     origin: _build_pb2.BuildOrigin
     creator_id: str
-    def __init__(self, project_id: _Optional[str] = ..., goal: _Optional[str] = ..., plan_slug: _Optional[str] = ..., rehearsal: _Optional[bool] = ..., scenario: _Optional[str] = ..., budget_microdollars: _Optional[int] = ..., origin: _Optional[_Union[_build_pb2.BuildOrigin, _Mapping]] = ..., creator_id: _Optional[str] = ...) -> None: ...
+    start_after_time: _timestamp_pb2.Timestamp
+    def __init__(self, project_id: _Optional[str] = ..., goal: _Optional[str] = ..., plan_slug: _Optional[str] = ..., rehearsal: _Optional[bool] = ..., scenario: _Optional[str] = ..., budget_microdollars: _Optional[int] = ..., origin: _Optional[_Union[_build_pb2.BuildOrigin, _Mapping]] = ..., creator_id: _Optional[str] = ..., start_after_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class BuildQueued(_message.Message):
+    __slots__ = ("cause",)
+    class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CAUSE_UNSPECIFIED: _ClassVar[BuildQueued.Cause]
+        CAUSE_SCHEDULE: _ClassVar[BuildQueued.Cause]
+        CAUSE_DELAY: _ClassVar[BuildQueued.Cause]
+    CAUSE_UNSPECIFIED: BuildQueued.Cause
+    CAUSE_SCHEDULE: BuildQueued.Cause
+    CAUSE_DELAY: BuildQueued.Cause
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    cause: BuildQueued.Cause
+    def __init__(self, cause: _Optional[_Union[BuildQueued.Cause, str]] = ...) -> None: ...
 
 class AttemptStarted(_message.Message):
     __slots__ = ("worker_id", "kept_through_sequence", "reason")
@@ -52,10 +71,12 @@ class AttemptStarted(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., kept_through_sequence: _Optional[int] = ..., reason: _Optional[_Union[AttemptReason, str]] = ...) -> None: ...
 
 class AttemptFinished(_message.Message):
-    __slots__ = ("next_state",)
+    __slots__ = ("next_state", "start_after_time")
     NEXT_STATE_FIELD_NUMBER: _ClassVar[int]
+    START_AFTER_TIME_FIELD_NUMBER: _ClassVar[int]
     next_state: _build_pb2.BuildState
-    def __init__(self, next_state: _Optional[_Union[_build_pb2.BuildState, str]] = ...) -> None: ...
+    start_after_time: _timestamp_pb2.Timestamp
+    def __init__(self, next_state: _Optional[_Union[_build_pb2.BuildState, str]] = ..., start_after_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StageStarted(_message.Message):
     __slots__ = ("stage", "iteration")

@@ -27,6 +27,8 @@ __all__ = (
     "BuildPartial",
     "BuildPaused",
     "BuildPoint",
+    "BuildQueued",
+    "BuildQueuedCause",
     "BuildResumed",
     "BuildSnapshot",
     "BuildState",
@@ -277,6 +279,43 @@ class AttemptReason(betterproto2.Enum):
             "ATTEMPT_REASON_WORKER_LOST": 1,
             "ATTEMPT_REASON_HANDED_BACK": 2,
             "ATTEMPT_REASON_UNPARKED": 3,
+        }
+
+
+class BuildQueuedCause(betterproto2.Enum):
+    """
+    What a build may have waited for.
+    """
+
+    UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    SCHEDULE = 1
+    """
+    A day on which the plan has a build left.
+    """
+
+    DELAY = 2
+    """
+    The end of a delay.
+    """
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "CAUSE_UNSPECIFIED",
+            1: "CAUSE_SCHEDULE",
+            2: "CAUSE_DELAY",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "CAUSE_UNSPECIFIED": 0,
+            "CAUSE_SCHEDULE": 1,
+            "CAUSE_DELAY": 2,
         }
 
 
@@ -1082,6 +1121,17 @@ class AttemptFinished(betterproto2.Message):
     The state the build goes to.
     """
 
+    start_after_time: "datetime.datetime | None" = betterproto2.field(
+        2,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: ___google__protobuf__.Timestamp,
+        optional=True,
+    )
+    """
+    When it joins the queue again by itself. Absent if it is there, or waits for
+    a person.
+    """
+
 
 default_message_pool.register_message(
     "cofounder.runner.v1", "AttemptFinished", AttemptFinished
@@ -1356,6 +1406,17 @@ class Build(betterproto2.Message):
     and caller share one machine.
     """
 
+    start_after_time: "datetime.datetime | None" = betterproto2.field(
+        22,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: ___google__protobuf__.Timestamp,
+        optional=True,
+    )
+    """
+    It joins the queue then. Present in `BUILD_STATE_SCHEDULED`, and in
+    `BUILD_STATE_WAITING` where it waits for a time.
+    """
+
 
 default_message_pool.register_message("cofounder.runner.v1", "Build", Build)
 
@@ -1406,6 +1467,17 @@ class BuildAccepted(betterproto2.Message):
     creator_id: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
     """
     Who started it.
+    """
+
+    start_after_time: "datetime.datetime | None" = betterproto2.field(
+        9,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: ___google__protobuf__.Timestamp,
+        optional=True,
+    )
+    """
+    It is scheduled and not before this in the queue: the plan's builds of today
+    are spent. Absent: it waits in the queue at once.
     """
 
 
@@ -1512,6 +1584,13 @@ class BuildEvent(betterproto2.Message):
     )
     """
     A pipeline stage ended.
+    """
+
+    build_queued: "BuildQueued | None" = betterproto2.field(
+        15, betterproto2.TYPE_MESSAGE, optional=True, group="kind"
+    )
+    """
+    The build joined the queue by itself.
     """
 
     generation_started: "GenerationStarted | None" = betterproto2.field(
@@ -1882,6 +1961,24 @@ class BuildPoint(betterproto2.Message):
 
 
 default_message_pool.register_message("cofounder.runner.v1", "BuildPoint", BuildPoint)
+
+
+@dataclass(eq=False, repr=False)
+class BuildQueued(betterproto2.Message):
+    """
+    The build joined the queue: what it waited for came about without anybody's
+    doing.
+    """
+
+    cause: "BuildQueuedCause" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: BuildQueuedCause(0)
+    )
+    """
+    What came about.
+    """
+
+
+default_message_pool.register_message("cofounder.runner.v1", "BuildQueued", BuildQueued)
 
 
 @dataclass(eq=False, repr=False)

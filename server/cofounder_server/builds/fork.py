@@ -1,0 +1,165 @@
+"""Forks: a build that goes on from a finished stage of another, and shares its log up to there.
+
+The shared events are not copied: the fork's head names its parent, and `Log.read` reads there first. Sequences go on;
+cost begins at zero.
+"""
+
+import hashlib
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+import asyncpg
+import structlog
+from redis.exceptions import RedisError
+
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.build_pb2 import BuildOrigin
+from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
+from cofounder.runner.v1.event_lifecycle_pb2 import BuildAccepted
+from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
+from cofounder_server import db, errors
+from cofounder_server.billing import plans
+from cofounder_server.builds import fold, framing
+from cofounder_server.builds.ids import uuid7
+from cofounder_server.builds.log import Log
+from cofounder_server.builds.model import Batch, Job, Stretch
+from cofounder_server.builds.queue import Entry, Queue
+from cofounder_server.builds.start import place_of
+from cofounder_server.builds.transitions import job_of
+from cofounder_server.builds.wire import Publisher
+from cofounder_server.clock import Clock
+
+sql = db.queries("cofounder_server.builds")
+logger = structlog.get_logger(__name__)
+
+
+class Forks:
+    """Makes forks."""
+
+    def __init__(self, pool: asyncpg.Pool, log: Log, publisher: Publisher, queue: Queue, clock: Clock) -> None:
+        self._pool = pool
+        self._log = log
+        self._publisher = publisher
+        self._queue = queue
+        self._clock = clock
+
+    async def replay(self, build_id: UUID) -> tuple[UUID, int]:
+        """Has a build from the dead letters go on as a fork; returns the fork, and the sequence it left its parent at.
+
+        It costs none of the day's builds: what failed was ours. Replayed twice, it is one fork.
+
+        Raises:
+            NotFound: There is no such build.
+            WrongState: It does not lie among the dead letters.
+        """
+        parent = await self._job(build_id)
+        request_id = uuid5(NAMESPACE_OID, f"replay of {build_id}")
+        if parent.dead_letter_time is None and not await self._known(parent, request_id):
+            raise errors.WrongState(build_id=str(build_id), state=parent.state, needed="among the dead letters")
+        return await self.fork(parent, request_id=request_id)
+
+    async def fork(self, parent: Job, *, request_id: UUID, at_sequence: int = 0) -> tuple[UUID, int]:
+        """Makes a fork that begins at the last finished stage at or before `at_sequence` (0: the log's end).
+
+        Returns the fork and the last sequence it shares. The same request id again returns the same fork.
+        """
+        if known := await self._known(parent, request_id):
+            return known
+        through, folded = await self._leave(parent.build_id, at_sequence)
+        fork_id = uuid7(self._clock.now())
+        async with self._pool.acquire() as connection, connection.transaction():
+            entry = await self._insert(connection, fork_id, parent, request_id, through)
+            if entry is not None:
+                stretch = await self._begin(connection, entry, parent, through, folded)
+        if entry is None:
+            known = await self._known(parent, request_id)
+            assert known is not None, "a conflicting row is gone, and builds are never deleted while they start"
+            return known
+        await self._announce(entry, stretch)
+        return fork_id, through
+
+    async def _announce(self, entry: Entry, stretch: Stretch) -> None:
+        try:
+            await self._queue.add(entry)
+        except (RedisError, OSError) as fault:
+            logger.warning("fork accepted, queue away", build_id=str(entry.build_id), fault=type(fault).__name__)
+        await self._publisher.publish([stretch])
+
+    async def _job(self, build_id: UUID) -> Job:
+        row = await self._pool.fetchrow(sql.read_build, build_id)
+        if row is None:
+            raise errors.NotFound("build", str(build_id))
+        return job_of(row)
+
+    async def _known(self, parent: Job, request_id: UUID) -> tuple[UUID, int] | None:
+        row = await self._pool.fetchrow(sql.find_request, parent.creator_id, request_id)
+        if row is None:
+            return None
+        head = await self._log.head(row["build_id"])
+        return row["build_id"], head.parent_through if head else 0
+
+    async def _leave(self, build_id: UUID, at_sequence: int) -> tuple[int, BuildSnapshot]:
+        """Returns where a fork leaves its parent, and the fold of what they share."""
+        finished, cursor, events = [1], 0, []
+        while (stretch := await self._log.read(build_id, after=cursor)).body:
+            for event in WatchBuildResponse.FromString(stretch.body).events:
+                if at_sequence and event.sequence > at_sequence:
+                    break
+                events.append(event)
+                if event.HasField("attempt_started"):
+                    kept = event.attempt_started.kept_through_sequence
+                    finished = [sequence for sequence in finished if sequence <= max(kept, 1)]
+                elif event.HasField("stage_finished"):
+                    finished.append(event.sequence)
+            cursor = stretch.last
+            if stretch.over or (at_sequence and cursor >= at_sequence):
+                break
+        through = finished[-1]
+        return through, fold.fold(event for event in events if event.sequence <= through)
+
+    async def _insert(
+        self, connection: db.Connection, fork_id: UUID, parent: Job, request_id: UUID, through: int
+    ) -> Entry | None:
+        plan = (await plans.read(connection))[parent.plan_slug]
+        now = self._clock.now()
+        place = place_of(now, plan)
+        inserted = await connection.fetchval(
+            sql.insert_build,
+            fork_id,
+            parent.project_id,
+            parent.creator_id,
+            parent.payer_id,
+            parent.goal,
+            request_id,
+            hashlib.sha256(f"{parent.build_id}:{through}".encode()).digest(),
+            parent.plan_slug,
+            parent.scenario,
+            parent.budget_microdollars,
+            parent.rehearsal,
+            place,
+            now,
+        )
+        if inserted is None:
+            return None
+        return Entry(fork_id, place, parent.payer_id, parent.project_id, parent.plan_slug)
+
+    async def _begin(
+        self, connection: db.Connection, entry: Entry, parent: Job, through: int, folded: BuildSnapshot
+    ) -> Stretch:
+        """Gives the fork its head, the fold of what it shares, and its first event of its own."""
+        await connection.execute(sql.create_fork_head, entry.build_id, parent.build_id, through)
+        await connection.execute(sql.store_snapshot, entry.build_id, through, folded.SerializeToString())
+        await connection.execute(sql.exhume_build, parent.build_id)
+        accepted = BuildAccepted(
+            project_id=str(parent.project_id),
+            goal=parent.goal,
+            plan_slug=parent.plan_slug,
+            rehearsal=parent.rehearsal,
+            scenario=parent.scenario,
+            budget_microdollars=parent.budget_microdollars,
+            creator_id=parent.creator_id,
+            origin=BuildOrigin(build_id=str(parent.build_id), sequence=through),
+        )
+        body = framing.encode([BuildEvent(build_accepted=accepted)], after=through, time=self._clock.now())
+        batch = Batch(build_id=entry.build_id, append_id=uuid4(), expected=through, count=1, body=body)
+        await self._log.append([batch], connection)
+        return Stretch(entry.build_id, through, through + 1, body, over=False)
