@@ -118,7 +118,7 @@ class Queue:
                 return UUID(build_id.decode()) if build_id else None
 
     async def renew(self, build_id: UUID, owner: str) -> bool:
-        """Prolongs a lease and its permits. False if it is not the caller's (any more): stop at once."""
+        """Prolongs a lease and its permits. False if it ran out or is another's: stop at once."""
         return bool(await self._run("renew", str(build_id), owner, self._lease_milliseconds))
 
     async def release(self, build_id: UUID, owner: str) -> None:

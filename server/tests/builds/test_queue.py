@@ -125,6 +125,25 @@ async def test_b_10_a_leaked_permit_returns_with_its_lease(soon_over: Queue):
     await until(one_more)
 
 
+async def test_b_10_a_lease_that_ran_out_is_not_prolonged_and_its_permit_may_be_anothers(
+    soon_over: Queue, queue: Queue
+):
+    """A process that was stopped and goes on, or a claim whose answer came too late: nobody took the build yet, but
+    its permit is given away."""
+    await added(queue, *(entry(n) for n in range(2)))
+    one = {"": (1, 1)}
+    late = await soon_over.claim("late", one)
+
+    async def ran_out() -> bool:
+        await queue.reconsider()
+        return await queue.claim("next", one) is not None
+
+    await until(ran_out)
+    assert not await queue.renew(late, "late")
+    assert await queue.claim("late", one) is None
+    assert sum(holding.seconds > 0 for holding in (await queue.contents()).holdings.values()) == 1
+
+
 async def test_b_10_only_the_owner_renews_releases_and_gives_back(queue: Queue):
     await added(queue, entry(7))
     build_id = await queue.claim("mine", LIMITS)

@@ -6,7 +6,7 @@ if not is_built() then
   return unbuilt()
 end
 local mine = redis.call('hget', CLAIMS, ARGV[1])
-if mine then
+if mine and holds(mine, ARGV[1]) then
   return mine
 end
 local limits = cjson.decode(ARGV[3])

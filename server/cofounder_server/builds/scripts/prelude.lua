@@ -78,6 +78,12 @@ local function held(kind, who)
   return redis.call('zcard', permits(kind, who))
 end
 
+-- A lease that ran out is nobody's, though it is still written there: its permits may be another's by now.
+local function holds(id, owner)
+  local ends = redis.call('zscore', LEASES, id)
+  return redis.call('hget', OWNERS, id) == owner and ends and tonumber(ends) > now
+end
+
 -- Ends the lease and the permits of a build, if it has any.
 local function let_go(id)
   local owner, job = redis.call('hget', OWNERS, id), job_of(id)
