@@ -12,6 +12,7 @@
     ├── RateLimited             too many requests or streams at once
     ├── QueueFull               the queue takes no more builds just now
     ├── QuotaExceeded           the plan gives no more of something until a known time
+    ├── BudgetInFlight          calls under way hold what is left of a limit; soon there is room
     ├── WrongState              the build is not in a state that allows this
     ├── ServerDraining          this server is about to stop; another will do
     ├── DependencyUnavailable   Postgres, Redis or another peer cannot be reached
@@ -22,6 +23,7 @@
         ├── InvalidModelOutput      the model's answers could not be used
         ├── WorkersLost             worker after worker was lost with the build
         ├── SandboxUnavailable      no sandbox may run this here
+        ├── BudgetSpent             the build's hard cap is reached
         └── NoConvergence           the agents went round in circles
 
 Terminal events and RPCs carry the same `google.rpc.Status`, made by `to_status`.
@@ -177,6 +179,15 @@ class QuotaExceeded(CofounderError):
         self.quota = quota
 
 
+class BudgetInFlight(CofounderError):
+    code = code_pb2.RESOURCE_EXHAUSTED
+    reason = error_reason_pb2.ERROR_REASON_BUDGET_IN_FLIGHT
+
+    def __init__(self, *, retry_after: float) -> None:
+        text = "Calls under way hold what is left of the budget. Try again once they have ended."
+        super().__init__(text, retry_after=retry_after)
+
+
 class WrongState(CofounderError):
     code = code_pb2.FAILED_PRECONDITION
     reason = error_reason_pb2.ERROR_REASON_WRONG_STATE
@@ -256,6 +267,15 @@ class SandboxUnavailable(BuildError):
     def __init__(self, *, isolation: str) -> None:
         text = "Model-written code may not run here: no sandbox can keep it apart. Allow user namespaces on the worker."
         super().__init__(text, metadata={"isolation": isolation})
+
+
+class BudgetSpent(BuildError):
+    code = code_pb2.RESOURCE_EXHAUSTED
+    reason = error_reason_pb2.ERROR_REASON_BUDGET_SPENT
+
+    def __init__(self, *, spent: int, cap: int) -> None:
+        text = f"The build's budget of ${cap / 1e6:.2f} leaves no room for another call; ${spent / 1e6:.2f} are spent."
+        super().__init__(f"{text} What was built so far is kept. Start it again with a larger budget.")
 
 
 class NoConvergence(BuildError):

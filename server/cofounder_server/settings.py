@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     board_seconds: float = Field(2.0, alias="COFOUNDER_BOARD_SECONDS", ge=0.1)
     max_queued: int = Field(10_000, alias="COFOUNDER_MAX_QUEUED")
     max_crashes: int = Field(3, alias="COFOUNDER_MAX_CRASHES")
-    # Where a worker writes a line once it takes builds: whoever started it may be waiting for that.
-    ready_descriptor: int | None = Field(None, alias="COFOUNDER_READY_DESCRIPTOR")
+    # A FIFO in which a worker writes a line once it takes builds: whoever started it may be waiting for that.
+    ready_fifo: Path | None = Field(None, alias="COFOUNDER_READY_FIFO")
     worker_slots: int = Field(4, alias="COFOUNDER_WORKER_SLOTS", ge=1)
 
     # The agents

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 import redis
 import structlog
@@ -62,7 +63,7 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
         with until_told_to_stop() as stop:
             async with running(worker.run(), name="worker"):
                 logger.info("working", slots=slots, sandbox=isolation.kind)
-                _say_ready(settings.ready_descriptor)
+                _say_ready(settings.ready_fifo)
                 await stop.wait()
                 logger.info("draining")
 
@@ -74,10 +75,17 @@ def _blocking_client(settings: Settings) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=patience, socket_connect_timeout=patience)
 
 
-def _say_ready(descriptor: int | None) -> None:
-    if descriptor is not None:
-        os.write(descriptor, b"ready\n")
-        os.close(descriptor)
+def _say_ready(fifo: Path | None) -> None:
+    """Tells whoever started this worker, if they wait for it."""
+    if fifo is None:
+        return
+    try:
+        descriptor = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as fault:
+        logger.warning("nobody hears that this worker is ready", fault=fault.strerror)
+        return
+    with os.fdopen(descriptor, "w") as pipe:
+        pipe.write("ready\n")
 
 
 def _models(settings: Settings, clock: Clock) -> Models:

@@ -1,10 +1,9 @@
 """Our own programs as supervised services, one-time commands, and the ways to ask whether a program is ready."""
 
 import asyncio
-import contextlib
 import io
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from cofounder_server.machine import folders, process
@@ -15,7 +14,7 @@ from cofounder_server.machine.service import Service
 _ANSWER_DEADLINE = 5.0
 _ONCE_STOP_DEADLINE = 3.0
 
-READY_DESCRIPTOR = "COFOUNDER_READY_DESCRIPTOR"
+READY_FIFO = "COFOUNDER_READY_FIFO"
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -58,8 +57,8 @@ def answers_ok(port: int, path: str) -> Probe:
 class Program(Service):
     """A command that runs until it is stopped.
 
-    One without an address is asked nothing: it says itself when it is ready, by writing a line to the descriptor that
-    READY_DESCRIPTOR names in its environment.
+    One without an address is asked nothing: it says itself when it is ready, by writing a line to the FIFO that
+    READY_FIFO names in its environment.
     """
 
     def __init__(
@@ -81,40 +80,41 @@ class Program(Service):
         self._env = dict(env)
         self._probe = probe
         self._keep_open = tuple(keep_open)
-        self._word = _Word()
+        self._word = _Word(log.parent, name)
 
     async def _launch(self, output: int) -> Child:
         if self._probe is not None:
             return await process.spawn(self._argv, env=self._env, output=output, keep_open=self._keep_open)
-        with self._word.asked() as descriptor:
-            env, keep_open = self._env | {READY_DESCRIPTOR: str(descriptor)}, (*self._keep_open, descriptor)
-            return await process.spawn(self._argv, env=env, output=output, keep_open=keep_open)
+        env = self._env | {READY_FIFO: str(self._word.ask())}
+        return await process.spawn(self._argv, env=env, output=output, keep_open=self._keep_open)
 
     async def _is_ready(self) -> bool:
         return self._word.given() if self._probe is None else await self._probe()
 
 
 class _Word:
-    """The reading end of a pipe on which a program says that it is ready."""
+    """The reading end of a FIFO, on which a program says that it is ready.
 
-    def __init__(self) -> None:
+    It has a name rather than a number: whoever gets to see the environment later, such as a child of the program, can
+    then write nothing into a descriptor that has become another's.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{name}.ready"
         self._reader: io.FileIO | None = None
 
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[int]:
-        """Gives the writing end, for the program to inherit; what a former one said no longer counts."""
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
+    def ask(self) -> Path:
+        """Returns where to say it; what a former process said no longer counts."""
+        folders.private_folder(self._path.parent)
+        self._path.unlink(missing_ok=True)
+        os.mkfifo(self._path, 0o600)
         if self._reader is not None:
             self._reader.close()
-        self._reader = io.FileIO(reader)
-        try:
-            yield writer
-        finally:
-            os.close(writer)
+        self._reader = io.FileIO(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        return self._path
 
     def given(self) -> bool:
-        """Whether the program has said so. An end without a word is no word: the process is then about to be reaped."""
+        """Whether the program has said so."""
         return self._reader is not None and bool(self._reader.read(1))
 
 

@@ -26,6 +26,7 @@ _BUNDLED_KEYS = {
     "cache_write_5m": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
 }
+_READ = ("input", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,17 @@ class PriceTable:
                 raise UnknownModel(model, missing=f"price of {field.name} tokens")
             total += (rate or Decimal(0)) * count
         return math.ceil(total)
+
+    def worst(self, model: str, *, read: int, written: int, at: datetime | None = None) -> int:
+        """Returns the most that a call may cost: all it reads at the dearest rate for that, all it may write.
+
+        Raises `UnknownModel`.
+        """
+        at = at or datetime.now(UTC)
+        self.check(model, at=at)
+        rates = self._rates(model, at)
+        dearest = max(_tier(rates.get(kind), read) or Decimal(0) for kind in _READ)
+        return math.ceil(dearest * read + (_tier(rates.get("output"), read) or Decimal(0)) * written)
 
     def _rates(self, model: str, at: datetime) -> Mapping[str, _Rate]:
         if model in self._operator:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 Eventually = Callable[..., Awaitable[None]]
 ENV = {"PATH": "/usr/bin:/bin"}
-SAY_READY = "echo ready >/dev/fd/$COFOUNDER_READY_DESCRIPTOR"
+SAY_READY = "echo ready >$COFOUNDER_READY_FIFO"
 
 
 async def always_ready() -> bool:

@@ -40,9 +40,7 @@ def until_asked_to_end(name: str, begin: Callable[[], None] = lambda: None) -> N
 
 
 def say_ready() -> None:
-    descriptor = int(os.environ["COFOUNDER_READY_DESCRIPTOR"])
-    os.write(descriptor, b"ready\n")
-    os.close(descriptor)
+    Path(os.environ["COFOUNDER_READY_FIFO"]).write_text("ready\n")
 
 
 def listen(port: int) -> None:

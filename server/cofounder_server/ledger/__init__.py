@@ -1,0 +1,1 @@
+"""The rows of money that usage and billing share."""
