@@ -1,7 +1,10 @@
 """A server: gRPC for everybody, and the sweeper beside it."""
 
 from cofounder_server.app.ground import Ground, Seams, ground, running, until_told_to_stop
+from cofounder_server.builds.board import Board
+from cofounder_server.builds.forecasts import Forecasts
 from cofounder_server.builds.start import Starter
+from cofounder_server.builds.views import Views
 from cofounder_server.identity.accounts import Accounts, Door
 from cofounder_server.identity.keys import development_key
 from cofounder_server.identity.links import ShareLinks
@@ -22,7 +25,10 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
         KeyUnusableError, CannotListenError: With what to change.
     """
     key = development_key(production=settings.production, key_file=settings.key_file, data=settings.data)
-    async with ground(settings, seams or Seams(), connections=CONNECTIONS) as base:
+    async with (
+        ground(settings, seams or Seams(), connections=CONNECTIONS) as base,
+        Views(Board(base.pool, Forecasts(base.pool), base.clock), base.watches) as views,
+    ):
         parts = services.Parts(
             pool=base.pool,
             wall=base.clock,
@@ -40,6 +46,7 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
             transitions=base.transitions,
             log=base.log,
             watches=base.watches,
+            views=views,
         )
         door = Door(
             DevelopmentVerifier(key.public_key(), wall=base.clock),

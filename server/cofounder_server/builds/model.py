@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from cofounder.runner.v1 import build_pb2
+from cofounder.runner.v1.build_view_pb2 import BuildView
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Stretch:
     body: bytes
     # True if `last` is the terminal event: nothing follows.
     over: bool
+    # What is true just now, for a watch that was not shown it yet.
+    view: BuildView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
+from cofounder.runner.v1.build_view_pb2 import BuildView
 from cofounder_server.builds.model import Stretch
 
 RING_BYTES = 1024 * 1024
@@ -14,7 +15,7 @@ class Tail:
     """A bounded ring of contiguous stretches: every event after `base`, up to `last`.
 
     `head` is the newest event known to be committed; it is beyond `last` when the wire lost something, and readers
-    then go to the log. Listeners are called whenever `head` or `over` changes; they must only take note.
+    then go to the log. Listeners are called whenever `head`, `over` or `view` changes; they must only take note.
     """
 
     def __init__(self, build_id: UUID) -> None:
@@ -22,6 +23,8 @@ class Tail:
         self.base = self.last = self.head = 0
         # True if `head` is the terminal event.
         self.over = False
+        # What is true just now besides the log; None until there is something to show. Replaced, never changed.
+        self.view: BuildView | None = None
         self.listeners: set[Callable[[UUID], None]] = set()
         self._ring: deque[Stretch] = deque()
         self._bytes = 0
@@ -46,10 +49,16 @@ class Tail:
         if head < self.head or (head == self.head and over == self.over):
             return
         self.head, self.over = head, over
+        if over:
+            self.view = None
         if not self._ring and self.base < head:
             self.base = self.last = head
-        for listener in tuple(self.listeners):
-            listener(self.build_id)
+        self._call()
+
+    def show(self, view: BuildView) -> None:
+        """Takes what is true just now. Who has not looked meanwhile sees the newest only."""
+        self.view = view
+        self._call()
 
     def after(self, cursor: int) -> Stretch | None:
         """Returns what the ring holds after `cursor`, joined up to 256 KiB; empty if the cursor is at the head.
@@ -81,6 +90,10 @@ class Tail:
             if stretch.after < cursor:
                 break
         return []
+
+    def _call(self) -> None:
+        for listener in tuple(self.listeners):
+            listener(self.build_id)
 
     def _begin(self, base: int) -> None:
         self._ring.clear()

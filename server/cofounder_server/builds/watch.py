@@ -7,7 +7,8 @@ lost message costs at most a poll.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 import redis.asyncio as redis
@@ -78,26 +79,34 @@ class Watches:
                 # Shielded by a task of its own: a cancelled reader must not leave a subscription behind.
                 await asyncio.shield(asyncio.ensure_future(self._receiver.unsubscribe(build_id)))
 
+    def watched(self) -> Mapping[UUID, Tail]:
+        """Returns the tails that somebody listens to and that are not over."""
+        return {build_id: tail for build_id, tail in self._tails.items() if tail.listeners and not tail.over}
+
     async def follow(self, build_id: UUID, *, after: int, progress_seconds: float) -> AsyncIterator[Stretch]:
         """Yields everything after `after`, in order, once; ends after the terminal event.
 
-        When nothing happens for `progress_seconds`, yields an empty stretch that carries the cursor. The iterator
+        When nothing happens for `progress_seconds`, yields an empty stretch that carries the cursor; so it does when
+        there is only a new view, and of several that came while the reader was busy it yields the newest. The iterator
         holds no lock and no connection while its reader is busy; what it holds in memory is one stretch.
         """
         changed = asyncio.Event()
         async with self.listen(build_id, lambda _: changed.set()) as tail:
-            cursor = after
+            cursor, shown = after, None
             while True:
                 changed.clear()
+                view = tail.view
                 stretch = tail.after(cursor)
                 if stretch is None:
                     stretch = await self._log.read(build_id, after=cursor)
-                if stretch.body:
-                    cursor = stretch.last
-                    yield stretch
+                if view is shown or stretch.over:
+                    view = None
+                if stretch.body or view is not None:
+                    cursor, shown = stretch.last, view or shown
+                    yield stretch if view is None else replace(stretch, view=view)
                 if stretch.over:
                     return
-                if stretch.body:
+                if stretch.body or view is not None:
                     continue
                 try:
                     await asyncio.wait_for(changed.wait(), progress_seconds)

@@ -8,6 +8,7 @@ from uuid import UUID
 from google.rpc import status_pb2
 
 from cofounder.gateway.v1 import relay_service_pb2 as pb
+from cofounder.runner.v1.build_view_pb2 import BuildView
 from cofounder_server import errors
 from cofounder_server.builds.model import Stretch
 from cofounder_server.builds.tail import Tail
@@ -25,6 +26,8 @@ class _Follow:
     cursor: int
     # Holds the subscription.
     held: AsyncExitStack = field(repr=False)
+    # The view that was sent last.
+    shown: BuildView | None = None
 
 
 class Relay:
@@ -61,6 +64,8 @@ class Relay:
                 self._wake.set()
                 if not tail.over:
                     self._follows[build_id] = _Follow(tail, tail.head, stack.pop_all())
+                    # It may have a view already, for others.
+                    self._mark(build_id)
         finally:
             self._entering.discard(build_id)
 
@@ -94,16 +99,25 @@ class Relay:
             await self._wake.wait()
             self._wake.clear()
             stretches, self._stretches = self._stretches, []
+            views: list[pb.RelayedView] = []
             size = 0
             while self._due and size < MESSAGE_BYTES:
                 build_id = next(iter(self._due))
                 del self._due[build_id]
+                self._look(build_id, views)
                 size += await self._take(build_id, stretches)
             if self._due:
                 self._wake.set()
-            if stretches:
-                return pb.RelayBuildsResponse(stretches=stretches)
+            if stretches or views:
+                return pb.RelayBuildsResponse(stretches=stretches, views=views)
         return None
+
+    def _look(self, build_id: UUID, views: list[pb.RelayedView]) -> None:
+        """Adds the view of one build, if it is a new one."""
+        follow = self._follows.get(build_id)
+        if follow is not None and follow.tail.view is not None and follow.tail.view is not follow.shown:
+            follow.shown = follow.tail.view
+            views.append(pb.RelayedView(build_id=str(build_id), view=follow.shown))
 
     async def _take(self, build_id: UUID, stretches: list[pb.Stretch]) -> int:
         """Adds what is new in one build, and returns how many bytes that are."""

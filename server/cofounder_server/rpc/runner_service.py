@@ -6,12 +6,14 @@ from contextlib import aclosing
 from uuid import UUID
 
 from cofounder.runner.v1 import runner_service_pb2 as pb
+from cofounder.runner.v1.build_view_pb2 import BuildView
 from cofounder_server import errors
 from cofounder_server.builds import framing
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.read import Builds
 from cofounder_server.builds.start import Order, Starter
 from cofounder_server.builds.transitions import Transitions
+from cofounder_server.builds.views import Views
 from cofounder_server.builds.watch import Watches
 from cofounder_server.identity import caller, roles
 from cofounder_server.identity.accounts import Accounts
@@ -23,8 +25,9 @@ from cofounder_server.rpc.access import Access
 from cofounder_server.rpc.pages import Pages
 from cofounder_server.rpc.requests import GOAL_CHARACTERS, SCENARIOS, Check
 
-# Tags of WatchBuildResponse.through_sequence and of ListBuildEventsResponse.next_page_token.
+# Tags of WatchBuildResponse.through_sequence and view, and of ListBuildEventsResponse.next_page_token.
 THROUGH_SEQUENCE = b"\x10"
+VIEW = b"\x1a"
 NEXT_PAGE_TOKEN = b"\x12"
 # What a page of events holds at most, however many events that are; one batch always fits.
 PAGE_BYTES = 1024 * 1024
@@ -49,6 +52,7 @@ class RunnerService:
         transitions: Transitions,
         log: Log,
         watches: Watches,
+        views: Views,
         progress_seconds: float = 15.0,
         reauthorize_seconds: float = 60.0,
     ) -> None:
@@ -60,6 +64,7 @@ class RunnerService:
         self._transitions = transitions
         self._log = log
         self._watches = watches
+        self._views = views
         self._reauthorize_seconds = reauthorize_seconds
         # At least twice between two checks: a watch looks at the time only when it has something to say.
         self._progress_seconds = min(progress_seconds, reauthorize_seconds / 2)
@@ -107,7 +112,7 @@ class RunnerService:
     async def GetBuild(self, request: pb.GetBuildRequest) -> pb.GetBuildResponse:
         build_id = await self._reachable(request.build_id, Role.VIEWER)
         build, snapshot = await self._builds.get(build_id)
-        return pb.GetBuildResponse(build=build, snapshot=snapshot)
+        return pb.GetBuildResponse(build=build, snapshot=snapshot, view=await self._views.of(build_id))
 
     async def ListBuilds(self, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
         check = Check()
@@ -138,7 +143,7 @@ class RunnerService:
         return found
 
     async def WatchBuild(self, request: pb.WatchBuildRequest) -> AsyncIterator[bytes]:
-        """Yields encoded responses: the events' bytes as they are stored, and the cursor behind them."""
+        """Yields encoded responses: the events' bytes as they are stored, the cursor behind them, and a new view."""
         check = Check()
         build_id = check.uuid("build_id", request.build_id)
         after = check.sequence("after_sequence", request.after_sequence)
@@ -151,7 +156,7 @@ class RunnerService:
         async with aclosing(stretches):  # type: ignore[type-var]
             async for stretch in stretches:
                 await authority.confirm()
-                yield stretch.body + THROUGH_SEQUENCE + framing.varint(stretch.last)
+                yield stretch.body + THROUGH_SEQUENCE + framing.varint(stretch.last) + _encoded(stretch.view)
 
     async def ListBuildEvents(self, request: pb.ListBuildEventsRequest) -> bytes:
         """Returns an encoded response, of the events' bytes as they are stored."""
@@ -185,6 +190,14 @@ class RunnerService:
                 body = body[: len(body) - len(framing.skip(body, end - cursor))]
             page, cursor = page + body, min(stretch.last, end)
         return page, cursor
+
+
+def _encoded(view: BuildView | None) -> bytes:
+    """Returns a view as it stands in a WatchBuildResponse."""
+    if view is None:
+        return b""
+    body = view.SerializeToString()
+    return VIEW + framing.varint(len(body)) + body
 
 
 class _Authority:

@@ -18,6 +18,7 @@ from cofounder_server.builds.log import Log
 from cofounder_server.builds.read import Builds
 from cofounder_server.builds.start import Starter
 from cofounder_server.builds.transitions import Transitions
+from cofounder_server.builds.views import Views
 from cofounder_server.builds.watch import Watches
 from cofounder_server.identity.accounts import Accounts
 from cofounder_server.projects.members import Members
@@ -40,8 +41,9 @@ class Parts:
     starter: Starter
     transitions: Transitions
     log: Log
-    # Entered already.
+    # Entered already, both.
     watches: Watches
+    views: Views
 
 
 def compose(
@@ -64,6 +66,7 @@ def compose(
         transitions=parts.transitions,
         log=parts.log,
         watches=parts.watches,
+        views=parts.views,
         progress_seconds=progress_seconds,
         reauthorize_seconds=reauthorize_seconds,
     )

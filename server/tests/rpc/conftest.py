@@ -25,12 +25,15 @@ from cofounder.runner.v1.event_agent_pb2 import TextDelta
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildSucceeded
 from cofounder.usage.v1 import usage_service_pb2
 from cofounder_server.builds import framing
+from cofounder_server.builds.board import Board
+from cofounder_server.builds.forecasts import Forecasts
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Batch, Stretch
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
 from cofounder_server.builds.start import Starter
 from cofounder_server.builds.transitions import Transitions
+from cofounder_server.builds.views import Views
 from cofounder_server.builds.watch import Watches
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import WallClock
@@ -213,11 +216,16 @@ async def open_site(
             verifier: Any = None,
             servicers: Any = None,
             poll_seconds: float = 30,
+            view_seconds: float | None = None,
             **options: Any,
         ) -> Site:
             wall, log, publisher = WallClock(), Log(pool), Publisher(redis_client)
             queue = Queue(redis_client, lease_seconds=15)
             watches = await stack.enter_async_context(Watches(log, redis_client, poll_seconds=poll_seconds))
+            # Without a period of their own, they are refreshed by the test, and never answer out of what they know.
+            views = Views(Board(pool, Forecasts(pool), wall), watches, view_seconds=view_seconds or 0)
+            if view_seconds is not None:
+                await stack.enter_async_context(views)
             # Confirmed once the live wire stands: no test begins, or ends, while it is being made.
             async with watches.listen(uuid4(), lambda _: None):
                 pass
@@ -229,6 +237,7 @@ async def open_site(
                 transitions=Transitions(pool, log, publisher, wall),
                 log=log,
                 watches=watches,
+                views=views,
             )
             sessions = tokens.DevelopmentVerifier(key.public_key(), wall=wall)
             verifier = Door(sessions, ShareLinks(pool, wall=wall), Accounts(pool))

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$cofounder/runner/v1/build_view.proto\x12\x13\x63ofounder.runner.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\tBuildView\x12-\n\tread_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05queue\x18\x02 \x01(\x0b\x32\".cofounder.runner.v1.QueuePosition\x12\x10\n\x08watchers\x18\x03 \x01(\x05\x12\x13\n\x0bwatcher_ids\x18\x04 \x03(\t\"\x9e\x03\n\rQueuePosition\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x11\n\tahead_own\x18\x02 \x01(\x05\x12\x14\n\x0c\x61head_others\x18\x03 \x01(\x05\x12\x39\n\x06reason\x18\x04 \x01(\x0e\x32).cofounder.runner.v1.QueuePosition.Reason\x12&\n\x03\x65ta\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x65ta_late\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10start_after_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_NEXT\x10\x01\x12\x15\n\x11REASON_USER_LIMIT\x10\x02\x12\x18\n\x14REASON_PROJECT_LIMIT\x10\x03\x12\x11\n\rREASON_SYSTEM\x10\x04\x12\x14\n\x10REASON_DAY_LIMIT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$cofounder/runner/v1/build_view.proto\x12\x13\x63ofounder.runner.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\tBuildView\x12-\n\tread_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05queue\x18\x02 \x01(\x0b\x32\".cofounder.runner.v1.QueuePosition\x12\x10\n\x08watchers\x18\x03 \x01(\x05\x12\x13\n\x0bwatcher_ids\x18\x04 \x03(\t\"\xa3\x04\n\rQueuePosition\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x11\n\tahead_own\x18\x02 \x01(\x05\x12\x14\n\x0c\x61head_others\x18\x03 \x01(\x05\x12\x39\n\x06reason\x18\x04 \x01(\x0e\x32).cofounder.runner.v1.QueuePosition.Reason\x12&\n\x03\x65ta\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x65ta_late\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10start_after_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x13\n\x0b\x61head_later\x18\t \x01(\x05\x12\x16\n\x0epast_forecasts\x18\n \x01(\x05\x12\x11\n\tpast_kept\x18\x0b \x01(\x05\x12\x34\n\x11past_median_error\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_NEXT\x10\x01\x12\x15\n\x11REASON_USER_LIMIT\x10\x02\x12\x18\n\x14REASON_PROJECT_LIMIT\x10\x03\x12\x11\n\rREASON_SYSTEM\x10\x04\x12\x14\n\x10REASON_DAY_LIMIT\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUILDVIEW']._serialized_start=127
   _globals['_BUILDVIEW']._serialized_end=275
   _globals['_QUEUEPOSITION']._serialized_start=278
-  _globals['_QUEUEPOSITION']._serialized_end=692
-  _globals['_QUEUEPOSITION_REASON']._serialized_start=553
-  _globals['_QUEUEPOSITION_REASON']._serialized_end=692
+  _globals['_QUEUEPOSITION']._serialized_end=825
+  _globals['_QUEUEPOSITION_REASON']._serialized_start=686
+  _globals['_QUEUEPOSITION_REASON']._serialized_end=825
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ class BuildView(_message.Message):
     def __init__(self, read_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queue: _Optional[_Union[QueuePosition, _Mapping]] = ..., watchers: _Optional[int] = ..., watcher_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QueuePosition(_message.Message):
-    __slots__ = ("position", "ahead_own", "ahead_others", "reason", "eta", "eta_late", "start_after_time")
+    __slots__ = ("position", "ahead_own", "ahead_others", "reason", "eta", "eta_late", "start_after_time", "limit", "ahead_later", "past_forecasts", "past_kept", "past_median_error")
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         REASON_UNSPECIFIED: _ClassVar[QueuePosition.Reason]
@@ -46,6 +46,11 @@ class QueuePosition(_message.Message):
     ETA_FIELD_NUMBER: _ClassVar[int]
     ETA_LATE_FIELD_NUMBER: _ClassVar[int]
     START_AFTER_TIME_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AHEAD_LATER_FIELD_NUMBER: _ClassVar[int]
+    PAST_FORECASTS_FIELD_NUMBER: _ClassVar[int]
+    PAST_KEPT_FIELD_NUMBER: _ClassVar[int]
+    PAST_MEDIAN_ERROR_FIELD_NUMBER: _ClassVar[int]
     position: int
     ahead_own: int
     ahead_others: int
@@ -53,4 +58,9 @@ class QueuePosition(_message.Message):
     eta: _duration_pb2.Duration
     eta_late: _duration_pb2.Duration
     start_after_time: _timestamp_pb2.Timestamp
-    def __init__(self, position: _Optional[int] = ..., ahead_own: _Optional[int] = ..., ahead_others: _Optional[int] = ..., reason: _Optional[_Union[QueuePosition.Reason, str]] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., eta_late: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., start_after_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    limit: int
+    ahead_later: int
+    past_forecasts: int
+    past_kept: int
+    past_median_error: _duration_pb2.Duration
+    def __init__(self, position: _Optional[int] = ..., ahead_own: _Optional[int] = ..., ahead_others: _Optional[int] = ..., reason: _Optional[_Union[QueuePosition.Reason, str]] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., eta_late: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., start_after_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., ahead_later: _Optional[int] = ..., past_forecasts: _Optional[int] = ..., past_kept: _Optional[int] = ..., past_median_error: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -2140,7 +2140,8 @@ default_message_pool.register_message(
 class BuildView(betterproto2.Message):
     """
     What is true of a build just now and is not in its log: never stored, no
-    sequence, sent at most once a second.
+    sequence, sent at most once a second, and only when something in it changed;
+    that time passed is no change: count down from `read_time`.
     """
 
     read_time: "datetime.datetime | None" = betterproto2.field(
@@ -4775,7 +4776,8 @@ class QueuePosition(betterproto2.Message):
 
     position: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
     """
-    1 for the next to start.
+    Its place in the queue's order, from 1. A build that a limit holds back
+    keeps it while others pass. What is scheduled stands behind what waits now.
     """
 
     ahead_own: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -4785,7 +4787,7 @@ class QueuePosition(betterproto2.Message):
 
     ahead_others: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
     """
-    Builds ahead of others on the same or a higher plan.
+    Builds ahead of others. With `ahead_own` these are `position` - 1.
     """
 
     reason: "QueuePositionReason" = betterproto2.field(
@@ -4802,7 +4804,8 @@ class QueuePosition(betterproto2.Message):
         optional=True,
     )
     """
-    When it is expected to start, from now: the median of builds like it.
+    When it is expected to start, from `read_time`: the median. Absent where
+    nothing can be foretold: no build has ended yet, or no worker is there.
     """
 
     eta_late: "datetime.timedelta | None" = betterproto2.field(
@@ -4812,7 +4815,7 @@ class QueuePosition(betterproto2.Message):
         optional=True,
     )
     """
-    Nine in ten start before this, from now.
+    Nine in ten start before this, from `read_time`. Absent with `eta`.
     """
 
     start_after_time: "datetime.datetime | None" = betterproto2.field(
@@ -4823,6 +4826,38 @@ class QueuePosition(betterproto2.Message):
     )
     """
     Not before this. Absent if nothing is scheduled.
+    """
+
+    limit: "int" = betterproto2.field(8, betterproto2.TYPE_INT32)
+    """
+    The limit that `reason` speaks of: builds at once of the user, of the project
+    or on all workers; or builds a day.
+    """
+
+    ahead_later: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
+    """
+    Those ahead that were accepted later: their plan gives them a head start.
+    """
+
+    past_forecasts: "int" = betterproto2.field(10, betterproto2.TYPE_INT32)
+    """
+    How many of the newest builds that were given such an `eta_late` are judged:
+    they have started, or are overdue. At most 200.
+    """
+
+    past_kept: "int" = betterproto2.field(11, betterproto2.TYPE_INT32)
+    """
+    How many of them started before their `eta_late`.
+    """
+
+    past_median_error: "datetime.timedelta | None" = betterproto2.field(
+        12,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: ___google__protobuf__.Duration,
+        optional=True,
+    )
+    """
+    By how much the median of them missed their `eta`. Absent if none is judged.
     """
 
 
