@@ -42,6 +42,9 @@ class Feed:
             self.ring.push(Stretch.of(after=stretch.last, last=stretch.last, events=b"", over=stretch.over))
         if self._early is not None:
             self.recall(self._early)
+        if stretch.over:
+            # Nothing is true of now any more; who joins late is told by the log.
+            self._view = None
         self.wake()
 
     def recall(self, stretch: Stretch) -> None:

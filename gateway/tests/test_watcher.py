@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cofounder.gateway.v1 import frame_pb2
-from cofounder.runner.v1 import runner_service_pb2
+from cofounder.runner.v1 import build_view_pb2, runner_service_pb2
 from cofounder_gateway import feed, frames, outbox, watcher
 from cofounder_gateway.ring import Stretch
 
@@ -107,3 +107,31 @@ async def test_bookmarkable_a_watcher_whose_log_cannot_be_read_is_told_its_curso
     play(scene)
     await eventually(lambda: len(scene.sent) >= 3)
     assert {response.through_sequence for response in scene.sent} == {3}
+
+
+async def test_c_8_of_views_that_came_while_the_socket_was_busy_the_newest_is_sent_and_no_event_is_late_for_it(
+    play, eventually
+):
+    scene = Scene()
+    scene.feed.take(stretch(0, 0))
+    play(scene)
+    await eventually(lambda: len(scene.sent) == 1)
+    scene.room.clear()
+    scene.feed.take(stretch(0, 1))
+    await eventually(lambda: scene.watcher.cursor == 1)
+    for watchers in range(1, 9):
+        scene.feed.show(build_view_pb2.BuildView(watchers=watchers))
+    scene.feed.take(stretch(1, 2))
+    scene.room.set()
+    await eventually(lambda: scene.sequences() == [1, 2])
+    assert [response.view.watchers for response in scene.sent if response.HasField("view")] == [8]
+
+
+async def test_a_view_does_not_outlive_the_build(play, eventually):
+    scene = Scene()
+    scene.feed.take(stretch(0, 0))
+    scene.feed.show(build_view_pb2.BuildView(watchers=1))
+    scene.feed.take(Stretch.of(after=0, last=1, events=stretch(0, 1).piece.events, over=True))
+    play(scene)
+    await eventually(lambda: scene.sequences() == [1])
+    assert not scene.sent[-1].HasField("view")

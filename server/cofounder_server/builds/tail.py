@@ -23,8 +23,10 @@ class Tail:
         self.base = self.last = self.head = 0
         # True if `head` is the terminal event.
         self.over = False
-        # What is true just now besides the log; None until there is something to show. Replaced, never changed.
+        # What is true just now besides the log, None until there is something to show; and what was announced last,
+        # which says the same but for the time that passed. Replaced, never changed.
         self.view: BuildView | None = None
+        self.announced: BuildView | None = None
         self.listeners: set[Callable[[UUID], None]] = set()
         self._ring: deque[Stretch] = deque()
         self._bytes = 0
@@ -50,15 +52,17 @@ class Tail:
             return
         self.head, self.over = head, over
         if over:
-            self.view = None
+            self.view = self.announced = None
         if not self._ring and self.base < head:
             self.base = self.last = head
         self._call()
 
-    def show(self, view: BuildView) -> None:
-        """Takes what is true just now. Who has not looked meanwhile sees the newest only."""
+    def show(self, view: BuildView, *, is_news: bool = True) -> None:
+        """Takes what is true just now, and announces it if it is news. Who comes late is shown it in any case."""
         self.view = view
-        self._call()
+        if is_news:
+            self.announced = view
+            self._call()
 
     def after(self, cursor: int) -> Stretch | None:
         """Returns what the ring holds after `cursor`, joined up to 256 KiB; empty if the cursor is at the head.

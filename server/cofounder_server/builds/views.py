@@ -56,7 +56,7 @@ class Views:
         if not watched:
             return
         waiting = await self._board.which_wait(watched)
-        told = {build_id for build_id, tail in watched.items() if tail.view and tail.view.HasField("queue")}
+        told = {build_id for build_id, tail in watched.items() if tail.announced and tail.announced.HasField("queue")}
         if waiting or told:
             await self._show(waiting | told)
 
@@ -66,8 +66,8 @@ class Views:
         watched = self._watches.watched()
         for build_id in watched.keys() & build_ids:
             tail, view = watched[build_id], view_of(build_id, survey)
-            if changed(tail.view, view):
-                tail.show(view)
+            if tail.announced is not None or view.HasField("queue"):
+                tail.show(view, is_news=changed(tail.announced, view))
 
     async def _tick(self) -> None:
         while True:
@@ -103,7 +103,7 @@ def view_of(build_id: UUID, survey: Survey) -> BuildView:
 def changed(shown: BuildView | None, view: BuildView) -> bool:
     """Tells whether `view` says something else than `shown`, besides that time has passed."""
     if shown is None:
-        return view.HasField("queue")
+        return True
     return _lasting(shown) != _lasting(view) or any(_moved(shown, view, each) for each in ("eta", "eta_late"))
 
 

@@ -92,17 +92,18 @@ class Watches:
         """
         changed = asyncio.Event()
         async with self.listen(build_id, lambda _: changed.set()) as tail:
+            # The view that was announced when one was shown last.
             cursor, shown = after, None
             while True:
                 changed.clear()
-                view = tail.view
+                view, announced = tail.view, tail.announced
                 stretch = tail.after(cursor)
                 if stretch is None:
                     stretch = await self._log.read(build_id, after=cursor)
-                if view is shown or stretch.over:
+                if announced is shown or stretch.over:
                     view = None
                 if stretch.body or view is not None:
-                    cursor, shown = stretch.last, view or shown
+                    cursor, shown = stretch.last, announced
                     yield stretch if view is None else replace(stretch, view=view)
                 if stretch.over:
                     return

@@ -26,7 +26,7 @@ class _Follow:
     cursor: int
     # Holds the subscription.
     held: AsyncExitStack = field(repr=False)
-    # The view that was sent last.
+    # The view that was announced when one was sent last.
     shown: BuildView | None = None
 
 
@@ -115,9 +115,9 @@ class Relay:
     def _look(self, build_id: UUID, views: list[pb.RelayedView]) -> None:
         """Adds the view of one build, if it is a new one."""
         follow = self._follows.get(build_id)
-        if follow is not None and follow.tail.view is not None and follow.tail.view is not follow.shown:
-            follow.shown = follow.tail.view
-            views.append(pb.RelayedView(build_id=str(build_id), view=follow.shown))
+        if follow is not None and follow.tail.view is not None and follow.tail.announced is not follow.shown:
+            follow.shown = follow.tail.announced
+            views.append(pb.RelayedView(build_id=str(build_id), view=follow.tail.view))
 
     async def _take(self, build_id: UUID, stretches: list[pb.Stretch]) -> int:
         """Adds what is new in one build, and returns how many bytes that are."""
