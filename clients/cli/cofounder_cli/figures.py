@@ -1,5 +1,6 @@
 """Writes times, money and sizes the way a person reads them."""
 
+import math
 from decimal import Decimal
 
 MICRODOLLARS = 1_000_000
@@ -15,6 +16,23 @@ def elapsed(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def roughly(seconds: float, *, up: bool = False) -> str:
+    """Writes an expected length of time no finer than it is known: `4 s`, `40 s`, `2 min`, `3 h 10 min`.
+
+    To the nearest step of its size, or with `up` to the next.
+    """
+    for below, step in ((10, 1), (60, 5), (3600, 60), (36 * 3600, 600)):
+        steps = math.ceil(seconds / step) if up else round(seconds / step)
+        if (whole := steps * step) < below:
+            break
+    else:
+        return f"{math.ceil(seconds / 86400)} days"
+    if whole < 60:
+        return f"{max(whole, 1)} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{minutes} min" if not hours else f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def clock(seconds: float) -> str:

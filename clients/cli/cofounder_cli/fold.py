@@ -30,6 +30,8 @@ class Fold:
 
     def __init__(self, build: runner.Build, *, after: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.stage = build.stage
+        self.waits = not after or build.state in (runner.BuildState.QUEUED, runner.BuildState.SCHEDULED)
+        """True while the build waits in the queue, as far as its log tells."""
         self.iteration = 0
         self.cost_microdollars = build.cost_microdollars if after else 0
         self.tokens = 0
@@ -46,16 +48,25 @@ class Fold:
         self.hear(event.create_time)
         if event.build_accepted is not None and event.build_accepted.origin is None:
             self._started = event.create_time or self._started
+        if event.attempt_started is not None:
+            self.waits = False
+        if event.attempt_finished is not None:
+            self.waits = event.attempt_finished.next_state == runner.BuildState.QUEUED
         if event.stage_started is not None:
             self.stage, self.iteration = event.stage_started.stage, event.stage_started.iteration
         if event.sequence > self._counted_through:
             self._count(event)
 
     def hear(self, server_time: datetime.datetime | None) -> None:
-        """Sets the clock by the server's; between two hearings it runs by itself."""
-        if server_time is not None:
+        """Sets the clock by the server's, never back; between two hearings it runs by itself."""
+        if server_time is not None and (self._now is None or server_time > self._now):
             self._now = server_time
             self._heard = self._monotonic()
+
+    @property
+    def now(self) -> datetime.datetime | None:
+        """The server's time as of now; None before it was ever heard."""
+        return self._now and self._now + datetime.timedelta(seconds=self._monotonic() - self._heard)
 
     @property
     def elapsed(self) -> float:

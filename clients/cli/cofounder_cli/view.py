@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import betterproto2
 
-from cofounder_cli import cells, ending, figures
+from cofounder_cli import cells, ending, figures, waiting
 from cofounder_cli._gen.cofounder.runner import v1 as runner
 from cofounder_cli.fold import Fold, stage_name
 from cofounder_cli.screen import BOLD, DIM, GREEN, RED, YELLOW, for_stream
@@ -17,13 +17,6 @@ from cofounder_cli.terminal import clean_line
 
 _GOAL_COLUMNS = 240
 
-_QUEUE_REASONS = {
-    runner.QueuePositionReason.NEXT: "about to start",
-    runner.QueuePositionReason.USER_LIMIT: "your other builds take the plan's places",
-    runner.QueuePositionReason.PROJECT_LIMIT: "the project's other builds take its places",
-    runner.QueuePositionReason.SYSTEM: "all workers are busy",
-    runner.QueuePositionReason.DAY_LIMIT: "the plan's builds of today are spent",
-}
 _OUTCOME_MARKS = {
     runner.BuildState.SUCCEEDED: ("✓", GREEN),
     runner.BuildState.PARTIAL: ("◐", YELLOW),
@@ -46,7 +39,7 @@ class View:
         self._screen = for_stream(out)
         self._err = err
         self._rehearsal = build.rehearsal
-        self._queue: runner.QueuePosition | None = None
+        self._waiting: runner.BuildView | None = None
         self._watchers = 0
         self._disconnected = False
         self._handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
@@ -64,7 +57,7 @@ class View:
         """Draws one response of the watch."""
         self._disconnected = False
         for event in response.events:
-            self._queue = None
+            self._waiting = None
             self._fold.take(event)
             kind, body = betterproto2.which_one_of(event, "kind")
             for handler in self._handlers.get(kind, ()):
@@ -75,7 +68,8 @@ class View:
 
     def tick(self) -> None:
         """Brings the live rows up to date; called at every response and once a second between them."""
-        self._screen.show(self._work.live_rows(), status=self._status())
+        rows = [f"  {line}" for line in self._wait()] or self._work.live_rows()
+        self._screen.show(rows, status=self._status())
         self._screen.paint()
 
     def notice(self, text: str) -> None:
@@ -118,19 +112,23 @@ class View:
     def _see(self, view: runner.BuildView) -> None:
         self._fold.hear(view.read_time)
         self._watchers = view.watchers
-        before, self._queue = self._queue, view.queue
-        if (
-            self._queue is not None
-            and not self._screen.is_live
-            and (before is None or before.reason != self._queue.reason)
-        ):
-            self._screen.line(self._queued(self._queue), style=DIM)
+        # One that was read before a worker took the build says nothing any more.
+        before, self._waiting = self._waiting, view if view.queue is not None and self._fold.waits else None
+        if not self._screen.is_live and self._waiting is not None and _reason_of(before) != _reason_of(view):
+            self._screen.line(" · ".join(self._wait()), style=DIM)
+
+    def _wait(self) -> list[str]:
+        """Returns what is to be said of the wait in the queue; nothing if the build does not wait there."""
+        view, now = self._waiting, self._fold.now
+        if view is None or view.queue is None or view.read_time is None or now is None:
+            return []
+        return waiting.lines(view.queue, read_time=view.read_time, now=now)
 
     def _status(self) -> str:
         if self._disconnected:
             return "  reconnecting…"
-        if self._queue is not None:
-            return f"  {self._queued(self._queue)}"
+        if self._waiting is not None:
+            return f"  queued · {figures.clock(self._fold.elapsed)}"
         fold = self._fold
         parts = [stage_name(fold.stage) if fold.stage else "starting"]
         parts += [f"round {fold.iteration}"] if fold.iteration > 1 else []
@@ -141,12 +139,6 @@ class View:
         parts += [f"{self._watchers} watching"] if self._watchers > 1 else []
         return "  " + " · ".join(filter(None, parts))
 
-    def _queued(self, queue: runner.QueuePosition) -> str:
-        parts = ["queued"]
-        parts += [f"{figures.ordinal(queue.position)} in line"] if queue.position else []
-        parts += [_QUEUE_REASONS.get(queue.reason, "")]
-        if queue.start_after_time is not None:
-            parts += [f"not before {queue.start_after_time:%Y-%m-%d %H:%M} UTC"]
-        elif queue.eta is not None:
-            parts += [f"about {figures.elapsed(queue.eta.total_seconds())}"]
-        return " · ".join(filter(None, parts))
+
+def _reason_of(view: runner.BuildView | None) -> runner.QueuePositionReason | None:
+    return view.queue.reason if view is not None and view.queue is not None else None

@@ -141,7 +141,6 @@ export class Socket {
   #batch({ watchId, response }) {
     const watch = this.#watches.get(watchId);
     if (!watch || !response) return;
-    if (response.view?.readTime) this.#clock(Date.parse(response.view.readTime));
     watch.apply(response);
     // Promised never to happen; if it does, the log is asked again rather than a hole shown.
     if (Number(response.throughSequence ?? 0) > watch.cursor()) watch.again(FIRST_WAIT);

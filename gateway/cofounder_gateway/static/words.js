@@ -2,6 +2,7 @@
 /** The page's own words: names of stages and states, figures, and what a fault means for its user. */
 
 import { Refused } from './socket.js';
+import { waiting } from './waiting.js';
 
 /** @typedef {import('./state.js').State} State */
 
@@ -11,11 +12,7 @@ const DOES = {
   ARCHITECT: 'is drawing the plan', CODER: 'is writing code', EXECUTOR: 'is running the tests',
   DEBUGGER: 'is finding out what failed', REVIEWER: 'is judging the result', GIT_MANAGER: 'is committing',
 };
-const QUEUE = {
-  REASON_NEXT: 'it is about to start', REASON_USER_LIMIT: 'your other builds take your places',
-  REASON_PROJECT_LIMIT: 'the other builds of the project take its places', REASON_SYSTEM: 'all workers are busy',
-  REASON_DAY_LIMIT: 'the builds of today are spent',
-};
+const QUEUED = new Set(['QUEUED', 'SCHEDULED']);
 const WAITS = {
   QUEUED: 'Waiting for a worker.', SCHEDULED: 'The builds of today are spent: it waits for another day.',
   STARTING: 'A worker is preparing the workspace.', RUNNING: 'Between two stages.', WAITING: 'It holds no worker while it waits.',
@@ -101,7 +98,8 @@ export function activity(state, view, now) {
   const next = delay && `${delay.reason || 'delayed'}; next try in ${lasted(delay.until - now, 0)}.`;
   if (delay) return { tone: 'wait', head: 'Waiting for the model', text: next };
   if (run && state.phase === 'RUNNING') return { tone: 'busy', head: stageName(run.stage), text: doing(run.stage, work) };
-  if (view?.queue && !run) return { tone: 'wait', head: `Number ${view.queue.position ?? 1} in the queue`, text: queued(view.queue) };
+  // A view that was read before a worker took the build says nothing any more.
+  if (view?.queue && QUEUED.has(state.phase)) return { tone: 'wait', ...waiting(view, now) };
   return { tone: 'wait', head: stateName(state.phase), text: lookup(WAITS, state.phase, '') };
 }
 
@@ -110,9 +108,6 @@ const doing = (/** @type {string} */ stage, /** @type {State['work']} */ work) =
   if (command) return `is running ${typed(command.argv)}`;
   return work.drafts.size ? `is writing ${[...work.drafts.keys()].at(-1)}` : lookup(DOES, stage, 'is at work');
 };
-
-const queued = (/** @type {any} */ queue) =>
-  `${lookup(QUEUE, queue.reason, 'it waits')}${queue.eta ? `; expected to start in about ${lasted(parseFloat(queue.eta) * 1000, 0)}` : ''}.`;
 
 const ending = (/** @type {import('./state.js').Outcome} */ outcome) => {
   const quote = outcome.quote ? ` Finishing it is expected to cost ${money(outcome.quote)}.` : '';

@@ -173,3 +173,9 @@ export function contrast() {
   const said = (node) => node.checkVisibility() && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
   return [...document.querySelectorAll('body *')].filter(said).map(ratio).sort((a, b) => a[0] - b[0])[0];
 }
+
+/** What a view says of a wait, at a time. */
+export async function told([view, time]) {
+  const { waiting } = await import('/waiting.js');
+  return waiting(view, Date.parse(time));
+}

@@ -1,11 +1,13 @@
 """The page as its user meets it: start a build, watch it, lose the connection, come back, and see the same."""
 
 import random
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 from playwright.sync_api import Page, expect
 
@@ -303,16 +305,73 @@ def test_the_queue_is_shown_from_the_view_which_is_not_in_the_log(follow: Any, g
     expect(page.locator("#badge")).to_have_text("Live")
     gateway.append(*log([{"buildAccepted": {"goal": "x"}}]))
     expect(page.locator(".now")).to_contain_text("Waiting for a worker")
-    frame = gateway.frame()
-    frame.batch.watch_id = gateway.watches()[0].watch_id
-    frame.batch.response.through_sequence = 1
-    frame.batch.response.view.queue.position = 3
-    frame.batch.response.view.queue.reason = 4
-    frame.batch.response.view.queue.eta.FromSeconds(42)
-    gateway.say(frame)
+    queue = {"position": 3, "aheadOwn": 1, "aheadOthers": 1, "reason": "REASON_SYSTEM", "limit": 4}
+    held = {"eta": "40s", "etaLate": "110s", "pastForecasts": 20, "pastKept": 18}
+    now = datetime.now(UTC).isoformat()
+
+    def show(**view: Any) -> None:
+        frame = gateway.frame()
+        frame.batch.watch_id, frame.batch.response.through_sequence = gateway.watches()[0].watch_id, 1
+        json_format.ParseDict(view, frame.batch.response.view)
+        gateway.say(frame)
+
+    show(readTime=now, queue={**queue, **held})
     expect(page.locator(".now")).to_have_text(
-        "Number 3 in the queue all workers are busy; expected to start in about 42 s."
+        re.compile(
+            r"3rd in line 1 of yours and 1 other ahead · all workers are busy · "
+            r"starts in about (40|35) s \(nine in ten within 2 min\) · such estimates held 18 of the last 20 times"
+        )
     )
+    show(readTime=now)
+    expect(page.locator(".now")).to_contain_text("Waiting for a worker")
+    # A view that was on its way when a worker took the build.
+    gateway.append(*log([{"attemptStarted": {}}], first=2))
+    expect(page.locator(".now")).to_contain_text("Starting")
+    show(readTime=now, queue=queue)
+    gateway.append(*log([{"warningRaised": {"code": "x", "text": "seen"}}], first=3))
+    expect(page.locator(".build")).to_contain_text("seen")
+    expect(page.locator(".now")).to_contain_text("Starting")
+
+
+NOON = "2026-05-01T12:00:00Z"
+SOON = {"eta": "40s", "etaLate": "130s"}
+
+
+@pytest.mark.parametrize(
+    ("queue", "head", "words"),
+    [
+        ({"position": 1, "reason": "REASON_NEXT", "eta": "0s", "etaLate": "0s"}, "1st in line", "about to start"),
+        ({"position": 12, "aheadOthers": 11, "aheadLater": 2, "reason": "REASON_USER_LIMIT", "limit": 2},
+         "12th in line", "11 others ahead (2 by a head start) · waits for one of your own 2 builds to end"),
+        ({"position": 2, "aheadOwn": 1, "reason": "REASON_USER_LIMIT", "limit": 1}, "2nd in line",
+         "1 of yours ahead · waits for your own build to end"),
+        ({"position": 1, "reason": "REASON_PROJECT_LIMIT", "limit": 5}, "1st in line",
+         "waits for one of the project’s 5 builds to end"),
+        ({"position": 23, "reason": "REASON_SYSTEM"}, "23rd in line", "no worker is there just now"),
+        ({"position": 9, "reason": "REASON_DAY_LIMIT", "limit": 5, "startAfterTime": "2026-05-02T00:07:00Z"},
+         "Scheduled for tomorrow 00:07 UTC", "the day’s 5 builds are spent"),
+        ({"position": 1, "reason": "REASON_DAY_LIMIT", "limit": 5, "startAfterTime": "2026-05-01T13:07:00Z"},
+         "Scheduled for today 13:07 UTC", "the day’s 5 builds are spent"),
+        ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, **SOON, "eta": "7230s", "etaLate": "13000s"},
+         "1st in line", "all workers are busy · starts in about 2 h (nine in ten within 3 h 40 min)"),
+        ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, "eta": "20s", "etaLate": "75s"},
+         "1st in line", "all workers are busy · starts any moment (nine in ten within 50 s)"),
+        ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, "eta": "20s", "etaLate": "21s"},
+         "1st in line", "all workers are busy · starts later than nine in ten such builds did"),
+        ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, **SOON, "pastForecasts": 1, "pastKept": 1},
+         "1st in line", "all workers are busy · starts in about 15 s (nine in ten within 2 min) · the last such estimate held"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)  # fmt: skip
+def test_the_wait_is_told_in_plain_words_counted_down(
+    opened: Any, gateway: Any, probe: Any, queue: Any, head: str, words: str
+) -> None:
+    """As of 25 seconds before noon, told at noon."""
+    page = opened(f"{gateway.url}/bare")
+    assert probe(page, "told", [{"queue": queue, "readTime": "2026-05-01T11:59:35Z"}, NOON]) == {
+        "head": head,
+        "text": words,
+    }
 
 
 HOSTILE = [

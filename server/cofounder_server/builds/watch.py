@@ -100,10 +100,11 @@ class Watches:
                 stretch = tail.after(cursor)
                 if stretch is None:
                     stretch = await self._log.read(build_id, after=cursor)
-                if announced is shown or stretch.over:
+                # Beside the newest event only: with an old one, a view of now would make no sense.
+                if announced is shown or stretch.over or stretch.last < tail.head:
                     view = None
                 if stretch.body or view is not None:
-                    cursor, shown = stretch.last, announced
+                    cursor, shown = stretch.last, announced if view is not None else shown
                     yield stretch if view is None else replace(stretch, view=view)
                 if stretch.over:
                     return
