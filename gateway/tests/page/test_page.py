@@ -359,7 +359,8 @@ SOON = {"eta": "40s", "etaLate": "130s"}
         ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, "eta": "20s", "etaLate": "21s"},
          "1st in line", "all workers are busy · starts later than nine in ten such builds did"),
         ({"position": 1, "reason": "REASON_SYSTEM", "limit": 1, **SOON, "pastForecasts": 1, "pastKept": 1},
-         "1st in line", "all workers are busy · starts in about 15 s (nine in ten within 2 min) · the last such estimate held"),
+         "1st in line",
+         "all workers are busy · starts in about 15 s (nine in ten within 2 min) · the last such estimate held"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )  # fmt: skip
