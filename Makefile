@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 IDEA ?= A URL shortener with tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fix proto lock bench watchers kills clean
+.PHONY: help run demo test check fix proto lock bench watchers kills eta clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ watchers: $(VENV)/.dev ## Watch one build in five ways and compare every event
 
 kills: $(VENV)/.dev ## Kill worker, server and gateway in mid-build and check every record
 	$(BIN)/python -m cofounder_testkit kills
+
+eta: $(VENV)/.dev ## Measure how well the likely starts of waiting builds hold
+	$(BIN)/python -m cofounder_testkit eta
 
 bench: $(VENV)/.dev ## Measure against the floor, in one run
 	$(BIN)/python -m bench

@@ -19,20 +19,18 @@ def elapsed(seconds: float) -> str:
 
 
 def roughly(seconds: float, *, up: bool = False) -> str:
-    """Writes an expected length of time no finer than it is known: `4 s`, `40 s`, `2 min`, `3 h 10 min`.
+    """Writes an expected length of time no finer than it is known: `4 s`, `40 s`, `1 min 15 s`, `3 h 10 min`.
 
     To the nearest step of its size, or with `up` to the next.
     """
-    for below, step in ((10, 1), (60, 5), (3600, 60), (36 * 3600, 600)):
+    for below, step in ((10, 1), (60, 5), (300, 15), (3600, 60), (36 * 3600, 600)):
         steps = math.ceil(seconds / step) if up else round(seconds / step)
         if (whole := steps * step) < below:
             break
     else:
         return f"{math.ceil(seconds / 86400)} days"
-    if whole < 60:
-        return f"{max(whole, 1)} s"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{minutes} min" if not hours else f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    units = ((whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in units if number) or "1 s"
 
 
 def clock(seconds: float) -> str:

@@ -61,7 +61,7 @@ def test_the_place_and_the_reason(queue, told):
 @pytest.mark.parametrize(
     ("eta", "late", "told"),
     [
-        (65, 130, "starts in about 40 s (nine in ten within 2 min)"),
+        (65, 130, "starts in about 40 s (nine in ten within 1 min 45 s)"),
         (33, 33, "starts in about 8 s"),
         (75, 75, "starts in about 50 s"),
         (20, 75, "starts any moment (nine in ten within 50 s)"),
@@ -112,7 +112,9 @@ async def queued(server):
 
 async def test_a_pipe_is_told_once_for_each_reason(server, cli, queued):
     ran = await cli.run("watch", server.build.build_id)
-    line = "  2nd in line · 1 of yours ahead · all workers are busy · starts in about 40 s (nine in ten within 2 min)"
+    line = (
+        "  2nd in line · 1 of yours ahead · all workers are busy · starts in about 40 s (nine in ten within 1 min 30 s)"
+    )
     assert ran.out.splitlines().count(line) == 2  # an event between them ended the first wait
     assert ran.out.count("in line") == 2
 
@@ -120,7 +122,7 @@ async def test_a_pipe_is_told_once_for_each_reason(server, cli, queued):
 async def test_a_terminal_shows_the_wait_as_it_is_and_nothing_of_it_stays(server, cli, queued):
     ran = await cli.run_in_terminal("watch", server.build.build_id, columns=100)
     assert "\x1b[2m  2nd in line · 1 of yours ahead · all workers are busy\x1b[0m\n" in ran.out
-    assert "\x1b[2m  starts in about 40 s (nine in ten within 2 min)\x1b[0m\n" in ran.out
+    assert "\x1b[2m  starts in about 40 s (nine in ten within 1 min 30 s)\x1b[0m\n" in ran.out
     assert "  queued · 0:0" in ran.out
     assert "in line" not in ran.out.rpartition("\x1b[J")[2]
 

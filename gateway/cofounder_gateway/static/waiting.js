@@ -4,7 +4,7 @@
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86_400;
-const STEPS = [[10, 1], [MINUTE, 5], [HOUR, MINUTE], [36 * HOUR, 600]]; // below so many seconds, to so many
+const STEPS = [[10, 1], [MINUTE, 5], [5 * MINUTE, 15], [HOUR, MINUTE], [36 * HOUR, 600]]; // below so many seconds, to so many
 
 const seconds = (/** @type {string | undefined} */ duration) => parseFloat(duration ?? '0');
 
@@ -21,10 +21,8 @@ function ordinal(number) {
 export function roughly(length, round = Math.round) {
   const whole = STEPS.map(([below, step]) => [below, round(length / step) * step]).find(([below, each]) => each < below)?.[1];
   if (whole === undefined) return `${Math.ceil(length / DAY)} days`;
-  if (whole < MINUTE) return `${Math.max(whole, 1)} s`;
-  const hours = Math.floor(whole / HOUR);
-  const minutes = Math.floor(whole / MINUTE) % 60;
-  return [hours && `${hours} h`, minutes && `${minutes} min`].filter(Boolean).join(' ');
+  const units = { h: Math.floor(whole / HOUR), min: Math.floor(whole / MINUTE) % 60, s: whole % 60 };
+  return Object.entries(units).filter(([, number]) => number).map(([unit, number]) => `${number} ${unit}`).join(' ') || '1 s';
 }
 
 /** @param {any} queue */

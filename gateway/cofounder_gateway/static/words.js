@@ -99,7 +99,7 @@ export function activity(state, view, now) {
   if (delay) return { tone: 'wait', head: 'Waiting for the model', text: next };
   if (run && state.phase === 'RUNNING') return { tone: 'busy', head: stageName(run.stage), text: doing(run.stage, work) };
   // A view that was read before a worker took the build says nothing any more.
-  if (view?.queue && QUEUED.has(state.phase)) return { tone: 'wait', ...waiting(view, now) };
+  if (view?.queue && QUEUED.has(state.phase)) return { tone: 'queue', ...waiting(view, now) };
   return { tone: 'wait', head: stateName(state.phase), text: lookup(WAITS, state.phase, '') };
 }
 

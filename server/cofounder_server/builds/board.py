@@ -13,7 +13,7 @@ from cofounder_server import db
 from cofounder_server.builds.forecasts import Accuracy, Forecasts
 from cofounder_server.builds.line import Durations, Limits, Line, Reason, Running, Waiting
 from cofounder_server.builds.model import State
-from cofounder_server.builds.position import Place, survey
+from cofounder_server.builds.position import Correction, Place, survey
 from cofounder_server.clock import Clock
 
 sql = db.queries("cofounder_server.builds", "position.sql")
@@ -89,8 +89,8 @@ class Board:
         slots = await self._pool.fetchval(sql.count_slots)
         line = _line(rows, history.limits, slots, now)
         # In a thread: while a long line is reckoned, events go on to be served.
-        places = await asyncio.to_thread(survey, line, history.past, asked)
-        await self._record(rows, places, now)
+        places = await asyncio.to_thread(survey, line, history.past, asked, history.accuracy.correction)
+        await self._record(rows, places, history.accuracy.correction, now)
         scheduled = {row["build_id"]: row["start_after"] for row in rows if row["build_id"] in places}
         return Survey(
             time=now,
@@ -111,7 +111,9 @@ class Board:
             self._history = _History(time, Durations(past), limits, accuracy)
         return self._history
 
-    async def _record(self, rows: list[asyncpg.Record], places: Mapping[UUID, Place], now: datetime) -> None:
+    async def _record(
+        self, rows: list[asyncpg.Record], places: Mapping[UUID, Place], correction: Correction, now: datetime
+    ) -> None:
         """Records forecasts that builds are given for the first time.
 
         Not of those that are about to start or wait for their day, nor of those that did start once before.
@@ -125,7 +127,7 @@ class Board:
             if build_id in fresh and build_id not in self._told
         }
         if told:
-            await self._forecasts.record(told, time=now)
+            await self._forecasts.record(told, correction, time=now)
             self._told |= told.keys()
 
 

@@ -7,7 +7,9 @@ from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
-# Fewer past builds of a plan than this say too little: those of all plans stand in.
+# Fewer past builds of a plan than this say too little: those of all plans stand in. If all are fewer, one that took
+# half as long as the shortest and one that took twice as long as the longest are taken for seen: else the first
+# build's luck would pass for certainty.
 LEAST_PAST = 5
 
 
@@ -73,7 +75,8 @@ class Durations:
     """How long past builds took, by plan, in seconds. False if there are none: then nothing can be foretold."""
 
     def __init__(self, past: Mapping[str, Sequence[float]]) -> None:
-        self.pooled = sorted(seconds for plan in past.values() for seconds in plan)
+        seen = sorted(seconds for plan in past.values() for seconds in plan)
+        self.pooled = [seen[0] / 2, *seen, seen[-1] * 2] if 0 < len(seen) < LEAST_PAST else seen
         self._by_plan = {slug: sorted(plan) for slug, plan in past.items() if len(plan) >= LEAST_PAST}
 
     def __bool__(self) -> bool:

@@ -35,6 +35,17 @@ class Estimate:
     late: float
 
 
+class Correction(NamedTuple):
+    """What former forecasts say that new ones must be multiplied by: plays know nothing of builds yet to come."""
+
+    median: float = 1.0
+    late: float = 1.0
+
+    def of(self, estimate: Estimate) -> Estimate:
+        median = estimate.median * self.median
+        return Estimate(median, max(median, estimate.late * self.late))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A build's place in line. Builds scheduled for later stand behind all that wait now."""
@@ -52,12 +63,19 @@ class Place:
     estimate: Estimate | None
 
 
-def survey(line: Line, past: Durations, watched: Collection[UUID] | None = None) -> dict[UUID, Place]:
+UNCORRECTED = Correction()
+
+
+def survey(
+    line: Line, past: Durations, watched: Collection[UUID] | None = None, correction: Correction = UNCORRECTED
+) -> dict[UUID, Place]:
     """Returns the places of the builds `watched`, by default of all that wait; one that does not wait is left out."""
     schedule = Schedule(line)
     reasons = list(schedule.reasons())
     wanted = {index for index, build in enumerate(line.waiting) if watched is None or build.build_id in watched}
     estimates = _Forecast(schedule, past, wanted, reasons).estimates() if past and wanted else {}
+    # When a scheduled build is due is no guess.
+    estimates |= {i: correction.of(each) for i, each in estimates.items() if line.waiting[i].due <= 0}
     return {
         line.waiting[index].build_id: Place(
             position=ahead.position,

@@ -27,8 +27,8 @@ select plan_slug, extract(epoch from greatest(finish_time - start_time, interval
 
 -- name: record_forecasts
 -- What a build was told first stands.
-insert into forecasts (build_id, forecast_time, eta, eta_late)
-select build_id, $2, eta, eta_late
+insert into forecasts (build_id, forecast_time, eta, eta_late, median_factor, late_factor)
+select build_id, $2, eta, eta_late, $5, $6
   from unnest($1::uuid[], $3::interval[], $4::interval[]) as t (build_id, eta, eta_late)
   -- One that was deleted meanwhile is nobody's forecast.
  where exists (select from builds where builds.build_id = t.build_id)
@@ -37,14 +37,8 @@ select build_id, $2, eta, eta_late
 -- name: judge_forecasts
 -- The newest $1 forecasts that can be judged as of $2: the build has started, or should have. One that was ended
 -- before it was late says nothing.
-with judged as (
-  select eta, eta_late, start_time - forecast_time as waited,
-         coalesce(start_time, finish_time, $2) - forecast_time as waited_so_far
-    from forecasts join builds using (build_id)
-   where start_time is not null or coalesce(finish_time, $2) > forecast_time + eta_late
-   order by forecast_time desc limit $1
-)
-select count(*)::int as judged,
-       count(*) filter (where waited <= eta_late)::int as kept,
-       percentile_cont(0.5) within group (order by abs(extract(epoch from waited_so_far - eta)::float8)) as median_error
-  from judged;
+select eta, eta_late, median_factor, late_factor, start_time is not null as started,
+       coalesce(start_time, finish_time, $2) - forecast_time as waited
+  from forecasts join builds using (build_id)
+ where start_time is not null or coalesce(finish_time, $2) > forecast_time + eta_late
+ order by forecast_time desc limit $1;

@@ -123,11 +123,14 @@ class _Play:
                 left -= index in starts and index in wanted
             if not left or not coming or len(starts) >= most:
                 return starts
-            self._now, event = heappop(coming)
-            if event >= self._count:
-                heappush(ready, event - self._count)
-            else:
-                self._end(event)
+            self._now = coming[0][0]
+            # All that comes at one moment comes before anybody starts at it.
+            while coming and coming[0][0] <= self._now:
+                _, event = heappop(coming)
+                if event >= self._count:
+                    heappush(ready, event - self._count)
+                else:
+                    self._end(event)
 
     def _admit(self, index: int) -> None:
         """Starts a build, or parks it where a limit holds it back."""

@@ -5,7 +5,10 @@ create table forecasts (
   forecast_time timestamptz not null,
   -- From then on: the median, and what nine in ten stay below.
   eta interval not null,
-  eta_late interval not null check (eta_late >= eta)
+  eta_late interval not null check (eta_late >= eta),
+  -- What these had been multiplied by, for what was learnt from former ones.
+  median_factor float8 not null,
+  late_factor float8 not null
 );
 create index forecasts_newest on forecasts (forecast_time desc);
 

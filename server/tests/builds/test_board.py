@@ -11,7 +11,7 @@ from cofounder_server.builds.board import Board
 from cofounder_server.builds.forecasts import Accuracy, Forecasts
 from cofounder_server.builds.ids import uuid7
 from cofounder_server.builds.line import Reason
-from cofounder_server.builds.position import Estimate
+from cofounder_server.builds.position import UNCORRECTED, Correction, Estimate
 
 pytestmark = pytest.mark.integration
 
@@ -162,7 +162,7 @@ async def test_a_scheduled_build_stands_behind_and_says_until_when(board, put, w
 
 
 async def test_past_builds_that_changed_hands_say_nothing_of_how_long_one_takes(board, put, worker, ended):
-    await ended(30)
+    await ended(30, 30, 30, 30, 30)
     await ended(9000, attempt=2)
     await worker(1)
     await put("running", started=NOW)
@@ -222,7 +222,7 @@ async def test_a_build_about_to_start_is_no_forecast(board, pool, put, worker, e
 
 
 async def test_a_forecast_of_a_build_that_was_deleted_meanwhile_is_nothing(forecasts, pool):
-    await forecasts.record({uuid4(): Estimate(1, 2)}, time=NOW)
+    await forecasts.record({uuid4(): Estimate(1, 2)}, UNCORRECTED, time=NOW)
     assert await pool.fetch("select * from forecasts") == []
 
 
@@ -233,10 +233,10 @@ async def test_forecasts_are_judged_by_when_builds_started(forecasts, pool, put)
     async def started(seconds):
         return await put("running", started=NOW + timedelta(seconds=seconds))
 
-    assert await forecasts.accuracy(now=NOW) == Accuracy(0, 0, None)
+    assert await forecasts.accuracy(now=NOW) == Accuracy()
     builds: list[UUID] = [await started(seconds) for seconds in (4, 15, 20, 30)]
     waits = await put("queued")
-    await forecasts.record(estimates(*builds, waits), time=NOW)
+    await forecasts.record(estimates(*builds, waits), UNCORRECTED, time=NOW)
     # Missed by 6, 5, 10 and 20 seconds; the one that waits is not late yet.
     assert await forecasts.accuracy(now=NOW + timedelta(seconds=19)) == Accuracy(4, 3, 8.0)
     # Then it is, by 25 seconds so far, and no later start can change that it was.
@@ -252,8 +252,9 @@ async def test_forecasts_are_judged_by_when_builds_started(forecasts, pool, put)
 
 async def test_only_the_newest_200_forecasts_are_judged(forecasts, put):
     old = await put("running", started=NOW + timedelta(days=1))
-    await forecasts.record({old: Estimate(10, 20)}, time=NOW - timedelta(days=1))
+    await forecasts.record({old: Estimate(10, 20)}, UNCORRECTED, time=NOW - timedelta(days=1))
     assert await forecasts.accuracy(now=NOW) == Accuracy(1, 0, pytest.approx(2 * 86400 - 10))
     new = {await put("running", started=NOW + timedelta(seconds=11)): Estimate(10, 20) for _ in range(200)}
-    await forecasts.record(new, time=NOW)
-    assert await forecasts.accuracy(now=NOW) == Accuracy(200, 200, 1.0)
+    await forecasts.record(new, Correction(1.0, 2.0), time=NOW)
+    # `late` had been doubled for what former ones taught; 1.1 times what plays said would have done.
+    assert await forecasts.accuracy(now=NOW) == Accuracy(200, 200, 1.0, Correction(1.1, 1.1))
