@@ -76,6 +76,9 @@ class Views:
                 await self.refresh()
             except db.UNREACHABLE as fault:
                 logger.warning("views could not be refreshed", fault=type(fault).__name__)
+            except Exception:
+                # A fault of ours, which the next line may not meet: watchers see what they saw, and their logs go on.
+                logger.exception("views could not be refreshed")
 
 
 def view_of(build_id: UUID, survey: Survey) -> BuildView:

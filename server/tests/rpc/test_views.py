@@ -106,9 +106,9 @@ async def test_all_watchers_share_one_survey_and_nobody_waits_for_one_where_no_b
     running, first, second = waiting
     surveyed = []
 
-    def counted(line, past, watched):
+    def counted(line, past, watched, correction):
         surveyed.append(set(watched))
-        return survey(line, past, watched)
+        return survey(line, past, watched, correction)
 
     survey = board.survey
     monkeypatch.setattr(board, "survey", counted)
@@ -181,6 +181,26 @@ async def test_views_go_on_after_postgres_was_away(open_site, build):
     await site.pool.execute("insert into workers values ('w', 1, false, now() + interval '1 day')")
     while (await read(call)).view.queue.reason != QueuePosition.REASON_NEXT:
         pass
+    call.cancel()
+
+
+async def test_a_fault_in_a_survey_is_not_the_end_of_views(open_site, monkeypatch):
+    faults = iter([ValueError("a fault of ours")])
+
+    def faulty(*args):
+        for fault in faults:
+            raise fault
+        return survey(*args)
+
+    survey = board.survey
+    monkeypatch.setattr(board, "survey", faulty)
+    site = await open_site(view_seconds=0.05)
+    me = await site.user("me")
+    build_id = (await me.call("StartBuild", goal="g", request_id=str(uuid4()))).build.build_id
+    call = me.open("WatchBuild", build_id=build_id)
+    await read(call)
+    assert (await read(call)).view.queue.position == 1
+    assert next(faults, None) is None
     call.cancel()
 
 
