@@ -7,6 +7,7 @@ lost message costs at most a poll.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from uuid import UUID
@@ -35,7 +36,9 @@ class Watches:
         self._receiver = Receiver(client, self._offer)
         self._poll_seconds = poll_seconds
         self._tails: dict[UUID, Tail] = {}
-        self._entering: dict[UUID, asyncio.Task[Tail]] = {}
+        # Who reads a tail or waits for it to be opened: when they are none, it is closed.
+        self._readers: Counter[UUID] = Counter()
+        self._opening: dict[UUID, asyncio.Task[Tail]] = {}
         self._poller: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Watches":
@@ -69,15 +72,20 @@ class Watches:
     @contextlib.asynccontextmanager
     async def listen(self, build_id: UUID, on_change: Callable[[UUID], None]) -> AsyncIterator[Tail]:
         """Gives the build's tail and calls `on_change` whenever it grows. It must not block."""
-        tail = await self._enter(build_id)
-        tail.listeners.add(on_change)
+        self._readers[build_id] += 1
         try:
-            yield tail
+            tail = await self._enter(build_id)
+            tail.listeners.add(on_change)
+            try:
+                yield tail
+            finally:
+                tail.listeners.discard(on_change)
         finally:
-            tail.listeners.discard(on_change)
-            if not tail.listeners and self._tails.pop(build_id, None) is not None:
+            self._readers[build_id] -= 1
+            if not self._readers[build_id]:
+                del self._readers[build_id]
                 # Shielded by a task of its own: a cancelled reader must not leave a subscription behind.
-                await asyncio.shield(asyncio.ensure_future(self._receiver.unsubscribe(build_id)))
+                await asyncio.shield(asyncio.ensure_future(self._close_unread(build_id)))
 
     def watched(self) -> Mapping[UUID, Tail]:
         """Returns the tails that somebody listens to and that are not over."""
@@ -117,18 +125,13 @@ class Watches:
 
     async def _enter(self, build_id: UUID) -> Tail:
         """Returns the build's tail, subscribed; those who enter at once share one subscription."""
-        while True:
-            entering = self._entering.get(build_id)
-            if entering is None and build_id in self._tails:
-                return self._tails[build_id]
-            if entering is None:
-                entering = asyncio.create_task(self._open(build_id))
-                self._entering[build_id] = entering
-                entering.add_done_callback(lambda _: self._entering.pop(build_id, None))
-            tail = await asyncio.shield(entering)
-            # Between the opening and here another reader may have come and gone, and have closed it.
-            if self._tails.get(build_id) is tail:
-                return tail
+        opening = self._opening.get(build_id)
+        if opening is None and build_id in self._tails:
+            return self._tails[build_id]
+        if opening is None:
+            opening = self._opening[build_id] = asyncio.create_task(self._open(build_id), name="open tail")
+        # The opening belongs to all who wait for it: one who is cancelled must not cancel it.
+        return await asyncio.shield(opening)
 
     async def _open(self, build_id: UUID) -> Tail:
         tail = self._tails[build_id] = Tail(build_id)
@@ -137,11 +140,23 @@ class Watches:
             await self._receiver.subscribe(build_id)
             head = await self._log.head(build_id)
         except BaseException:
-            del self._tails[build_id]
+            del self._opening[build_id]
+            await self._close(build_id)
             raise
         if head is not None:
             tail.learn(head.head, head.sealed)
+        del self._opening[build_id]
+        await self._close_unread(build_id)
         return tail
+
+    async def _close_unread(self, build_id: UUID) -> None:
+        """Closes a tail that nobody reads. One that is being opened looks after itself, at the end of that."""
+        if build_id not in self._readers and build_id not in self._opening:
+            await self._close(build_id)
+
+    async def _close(self, build_id: UUID) -> None:
+        if self._tails.pop(build_id, None) is not None:
+            await self._receiver.unsubscribe(build_id)
 
     def _offer(self, stretch: Stretch) -> None:
         if tail := self._tails.get(stretch.build_id):

@@ -18,7 +18,7 @@ from cofounder_server.builds import framing
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Stretch, Verdict
 from cofounder_server.builds.watch import Watches
-from cofounder_server.builds.wire import Publisher
+from cofounder_server.builds.wire import Publisher, channel
 
 pytestmark = pytest.mark.integration
 
@@ -205,3 +205,43 @@ async def test_a_thousand_watchers_cost_one_subscription(watches, redis_client, 
     assert all(sequences == list(range(1, 12)) for sequences in seen)
     assert len(await redis_client.client_list()) == before
     assert await redis_client.execute_command("PUBSUB", "SHARDCHANNELS") == []
+
+
+async def test_a_reader_who_leaves_while_the_tail_is_opened_leaves_no_subscription_behind(log, redis_client, new_build):
+    build_id = await new_build()
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowLog(Log):
+        async def head(self, build_id):
+            reached.set()
+            await go_on.wait()
+            return await super().head(build_id)
+
+    async with Watches(SlowLog(log._pool), redis_client) as watches:
+        reader = asyncio.create_task(watched(watches, build_id, until=1))
+        await reached.wait()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        go_on.set()
+        await no_subscription(redis_client, build_id)
+        assert await watched(watches, build_id, until=1) == [1], "and who comes next is served"
+
+
+async def test_a_reader_whose_tail_cannot_be_opened_leaves_no_subscription_behind(log, redis_client, new_build):
+    build_id = await new_build()
+
+    class BrokenLog(Log):
+        async def head(self, build_id):
+            raise ConnectionError("Postgres is away")
+
+    async with Watches(BrokenLog(log._pool), redis_client) as watches:
+        with pytest.raises(ConnectionError):
+            await watched(watches, build_id, until=1)
+        await no_subscription(redis_client, build_id)
+
+
+async def no_subscription(redis_client: redis.Redis, build_id: UUID) -> None:
+    """Waits until nobody is subscribed to a build any more."""
+    async with asyncio.timeout(DEADLINE):
+        while channel(build_id) in await redis_client.execute_command("PUBSUB", "SHARDCHANNELS"):
+            await asyncio.sleep(0.01)
