@@ -9,7 +9,13 @@ from cofounder_cli._gen.cofounder.runner import v1 as runner
 from cofounder_cli.failure import EXIT_OTHER
 from cofounder_cli.terminal import clean_line
 
-REHEARSAL = "Rehearsal: no model was asked; the words are scripted and your idea was not read. Everything else is real."
+_REHEARSAL = (
+    "Rehearsal: no model was asked; the words are scripted and your idea was not read. Everything else is real."
+)
+_SCENARIO = (
+    "Rehearsal of a scenario: no model was asked and your idea was not read. What you see is played from a script; no "
+    "file, command or commit of it is real."
+)
 
 EXIT_CODES = {
     runner.BuildState.SUCCEEDED: 0,
@@ -82,6 +88,13 @@ def of(build: runner.Build, event: runner.BuildEvent | None) -> Ending:
             if value
         ],
     )
+
+
+def rehearsal_of(build: runner.Build) -> str:
+    """Returns what must be said of a build whose words no model wrote; nothing of any other."""
+    if build.scenario:
+        return _SCENARIO
+    return _REHEARSAL if build.rehearsal else ""
 
 
 def path_of(uri: str) -> str:

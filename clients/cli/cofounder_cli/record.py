@@ -12,10 +12,10 @@ class Record:
     def __init__(self, build: runner.Build, *, out: TextIO, err: TextIO) -> None:
         self._out = out
         self._err = err
-        self._rehearsal = build.rehearsal
+        self._rehearsal = ending.rehearsal_of(build)
         self._say(f"build       {build.build_id}")
         if self._rehearsal:
-            self._say(ending.REHEARSAL)
+            self._say(self._rehearsal)
 
     def take(self, response: runner.WatchBuildResponse) -> None:
         """Writes the events of one response."""
@@ -38,7 +38,7 @@ class Record:
         for line in end.lines():
             self._say(line)
         if self._rehearsal:
-            self._say(ending.REHEARSAL)
+            self._say(self._rehearsal)
 
     def _say(self, text: str) -> None:
         self._err.write(f"{text}\n")

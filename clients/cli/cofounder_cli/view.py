@@ -38,7 +38,7 @@ class View:
         """Begins with what is known of `build`; its log follows after sequence `after`."""
         self._screen = for_stream(out)
         self._err = err
-        self._rehearsal = build.rehearsal
+        self._rehearsal = ending.rehearsal_of(build)
         self._waiting: runner.BuildView | None = None
         self._watchers = 0
         self._disconnected = False
@@ -96,7 +96,7 @@ class View:
             self._screen.line(f"{name:<11} {value}", overflow="leave")
         if self._rehearsal:
             self._screen.gap()
-            self._screen.line(ending.REHEARSAL, style=YELLOW)
+            self._screen.line(self._rehearsal, style=YELLOW)
         self._screen.gap()
         self._screen.close()
 
@@ -107,7 +107,7 @@ class View:
         since = f" · after event {after}" if after else ""
         self._screen.line(f"build {clean_line(build.build_id)}{scenario}{since}", style=DIM, indent="")
         if self._rehearsal:
-            self._screen.line(ending.REHEARSAL, style=YELLOW, indent="")
+            self._screen.line(self._rehearsal, style=YELLOW, indent="")
 
     def _see(self, view: runner.BuildView) -> None:
         self._fold.hear(view.read_time)

@@ -43,12 +43,16 @@ class Builds:
         snapshot = fold.fold(tail.events, stored)
         build = snapshot.build
         build.build_id, build.oldest_sequence = str(build_id), row["oldest"]
-        if build.commit_sha and self._repositories is not None:
+        # What a scenario commits stands in its script only.
+        if build.commit_sha and not build.scenario and self._repositories is not None:
             build.repository_uri = (self._repositories / str(build_id)).absolute().as_uri()
         return build, snapshot
 
     async def list(self, project_ids: Sequence[UUID], *, before: UUID | None, limit: int) -> list[Build]:
-        """Returns up to `limit` builds of the projects, newest first, older than `before`: what a list shows."""
+        """Returns up to `limit` builds of the projects, newest first, older than `before`.
+
+        What only the fold of a log knows is left out: stage, error, cost, commit.
+        """
         rows = await self._pool.fetch(sql.list_builds, list(project_ids), before, limit)
         return [_listed(row) for row in rows]
 
