@@ -243,8 +243,7 @@ def _may_have_started(run: Run, message: runner.StartBuildRequest) -> list[str]:
 def _row(build: runner.Build) -> str:
     when = f"{build.create_time.astimezone():%Y-%m-%d %H:%M}" if build.create_time is not None else ""
     goal = clean_line(build.goal)[:60]
-    cost = figures.money(build.cost_microdollars)
-    return f"{clean_line(build.build_id)}  {when}  {_word(build.state):<9}  {cost:>8}  {goal}"
+    return f"{clean_line(build.build_id)}  {when}  {_word(build.state):<9}  {goal}"
 
 
 def _word(state: runner.BuildState) -> str:

@@ -4,8 +4,11 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TypeVar
 from uuid import UUID
+
+from google.protobuf.message import Message
 
 from cofounder_server.rpc.requests import Check
 
@@ -63,3 +66,9 @@ class Pages:
 def cut(rows: Sequence[Row], size: int) -> tuple[Sequence[Row], Row | None]:
     """Returns the page out of up to `size + 1` rows, and its last row if another page follows."""
     return rows[:size], rows[size - 1] if len(rows) > size else None
+
+
+def fitting(messages: Sequence[Message], most_bytes: int) -> int:
+    """Returns how many of `messages`, one at least, have `most_bytes` together."""
+    sizes = accumulate(message.ByteSize() for message in messages)
+    return max(1, sum(size <= most_bytes for size in sizes))

@@ -29,7 +29,7 @@ from cofounder_server.rpc.requests import GOAL_CHARACTERS, SCENARIOS, Check
 THROUGH_SEQUENCE = b"\x10"
 VIEW = b"\x1a"
 NEXT_PAGE_TOKEN = b"\x12"
-# What a page of events holds at most, however many events that are; one batch always fits.
+# What a page holds at most, however many events or builds that are; one always fits.
 PAGE_BYTES = 1024 * 1024
 
 
@@ -124,7 +124,8 @@ class RunnerService:
         if project_id:
             await self._access.to_project(project_id, Role.VIEWER)
         projects: Sequence[UUID] = [project_id] if project_id else await self._projects.ids(caller.current())
-        builds, last = pages.cut(await self._builds.list(projects, before=before, limit=size + 1), size)
+        found = await self._builds.list(projects, before=before, limit=size + 1)
+        builds, last = pages.cut(found, min(size, pages.fitting(found, PAGE_BYTES)))
         token = tokens.token(UUID(last.build_id).bytes) if last else ""
         return pb.ListBuildsResponse(builds=builds, next_page_token=token)
 

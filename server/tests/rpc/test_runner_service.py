@@ -57,6 +57,21 @@ async def test_builds_are_listed_newest_first_page_by_page(site, build):
     assert [each.build_id for each in (await me.call("ListBuilds", project_id=other)).builds] == [elsewhere]
 
 
+async def test_a_page_of_builds_with_long_goals_stays_below_what_a_message_may_hold(site, build):
+    me = await site.user("me")
+    longest = "\U0001f680" * 20_000
+    started = [(await build(me, goal=longest)).build_id for _ in range(60)]
+    seen, token = [], ""
+    while True:
+        page = await me.call("ListBuilds", page_size=500, page_token=token)
+        assert page.ByteSize() <= 1024 * 1024 + 1024
+        seen += [each.build_id for each in page.builds]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == sorted(started, reverse=True)
+
+
 async def test_cancel_is_durable_and_answers_with_the_sequence_at_which_it_took_effect(site, build):
     me = await site.user("me")
     started = await build(me)

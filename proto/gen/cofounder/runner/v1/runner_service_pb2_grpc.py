@@ -244,7 +244,8 @@ class RunnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBuilds(self, request, context):
-        """Returns a project's builds, newest first.
+        """Returns a project's builds, newest first. What only a build's log knows is
+        left out: stage, error, cost and commit; see GetBuild.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

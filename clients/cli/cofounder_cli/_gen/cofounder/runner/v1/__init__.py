@@ -4105,7 +4105,8 @@ class ListBuildsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 50 if 0, and never more than 500.
+    At most this many; 50 if 0, and never more than 500. A page may be shorter
+    where goals are long.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -6229,7 +6230,8 @@ class RunnerServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListBuildsResponse":
         """
-        Returns a project's builds, newest first.
+        Returns a project's builds, newest first. What only a build's log knows is
+        left out: stage, error, cost and commit; see GetBuild.
         """
 
         return await self._unary_unary(
