@@ -93,9 +93,11 @@ def sentences(fault: Fault, *, correlation_id: str = "") -> str:
 
     `correlation_id` finds the call in the logs; it is shown only where the fault is the server's and names no other id.
     """
-    named = (*fault.fields, *fault.quotas)
+    # The server's text says it all for those who read nothing else; only what it leaves out is added.
+    named = [(name, what) for name, what in (*fault.fields, *fault.quotas) if what not in fault.message]
     lines = [_what(fault), *(f"  {clean_line(name)}: {clean_line(what)}" for name, what in named)]
-    next_step = _NEXT.get(fault.reason) or _NEXT_BY_CODE.get(fault.code, "")
+    explained = bool(fault.reason and fault.message)
+    next_step = _NEXT.get(fault.reason, "" if explained else _NEXT_BY_CODE.get(fault.code, ""))
     meaning_and_next = next_step.format_map(_Values(fault))
     wait = f"Try again in {figures.elapsed(fault.retry_delay)}." if fault.retry_delay else ""
     lines.append(" ".join(part for part in (meaning_and_next, wait) if part))
@@ -120,35 +122,19 @@ class _Values(dict[str, str]):
         return "unknown"
 
 
+# What a person at this terminal can do beyond what the server says: its texts know no options and no commands.
 _NEXT = {
-    "EVENTS_COMPACTED": "The log no longer reaches back that far. Watch with --after {oldestSequence} or later.",
-    "SEQUENCE_IN_FUTURE": "The log ends at event {lastSequence}: --after is of another build, or of another server. "
-    "Leave it out to see the whole log.",
-    "QUOTA_EXCEEDED": "The plan's limit is reached and nothing was started. It is free again at {resetTime}.",
-    "SERVER_DRAINING": "The server is being replaced; nothing is lost. Run the same command again.",
-    "INVALID_REQUEST": "The request was refused and nothing was started. Mend what is named above.",
-    "NOT_FOUND": "It does not exist on this server, or this token has no role in it. `cofounder builds` lists yours.",
-    "UNAUTHENTICATED": "The server did not accept the token. Set COFOUNDER_TOKEN, or point COFOUNDER_TOKEN_FILE at a "
-    "fresh one.",
-    "ROLE_TOO_LOW": "Your role here is {role}; this needs {needed}. Ask the project's owner.",
-    "REQUEST_ID_REUSED": "This --request-id stands for another request. Leave it out to start a new build.",
-    "NOT_SERVED_YET": "This server does not offer it yet.",
-    "RATE_LIMITED": "Too many requests at once. Nothing was lost.",
-    "QUEUE_FULL": "Every place in the queue is taken and nothing was started.",
-    "BUDGET_IN_FLIGHT": "Calls under way hold the rest of the budget. Nothing was started.",
-    "NOT_ENTITLED": "The plan {plan} does not allow this. Nothing was started.",
-    "DEPENDENCY_UNAVAILABLE": "The server cannot reach its {dependency}. Nothing was changed.",
-    "INTERNAL": "This is a fault of the server, not of your request. Report the debug id.",
-    "SUSPENDED": "The account is suspended. Write to whoever runs this server.",
-    "WRONG_STATE": "The build is {state}, which does not allow this.",
-    "PROVIDER_FAILED": "The model's provider failed ({kind}). What was committed before stands. Start the build again.",
-    "PROVIDER_RATE_LIMITED": "The model's provider limits us. What was committed before stands.",
-    "INVALID_MODEL_OUTPUT": "The model's answers could not be used. Start it again, or say the idea in other words.",
-    "WORKERS_LOST": "Worker after worker was lost with this build, so it was given up. Start it again.",
-    "SANDBOX_UNAVAILABLE": "This machine offers no sandbox that may run model-written code. See the README, Sandbox.",
-    "NO_CONVERGENCE": "The agents went round in circles and were stopped. Say the idea in smaller steps.",
-    "BUDGET_SPENT": "The build's budget is spent. Start it again with a higher --budget.",
+    "EVENTS_COMPACTED": "Watch with --after {oldestSequence} or later.",
+    "SEQUENCE_IN_FUTURE": "Leave --after out to see the whole log.",
+    "QUOTA_EXCEEDED": "Nothing was started. It is free again at {resetTime}.",
+    "INVALID_REQUEST": "Mend what is named and run the command again.",
+    "NOT_FOUND": "`cofounder builds` lists those in which this token has a role.",
+    "UNAUTHENTICATED": "Set COFOUNDER_TOKEN, or point COFOUNDER_TOKEN_FILE at a fresh token.",
+    "REQUEST_ID_REUSED": "Leave --request-id out to start a new build.",
+    "SANDBOX_UNAVAILABLE": "The README says more, under Sandbox.",
+    "BUDGET_SPENT": "Start it again with a higher --budget.",
 }
+# What is said where an error does not explain itself: it came from something between the server and here.
 _NEXT_BY_CODE = {
     _INVALID_ARGUMENT: _NEXT["INVALID_REQUEST"],
     4: "The server took too long. What it accepted is not lost; run the same command again.",
