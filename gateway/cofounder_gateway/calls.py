@@ -7,7 +7,7 @@ from typing import cast
 from google.rpc import status_pb2
 
 from cofounder.gateway.v1 import frame_pb2
-from cofounder_gateway import frames, session, statuses, upstream
+from cofounder_gateway import frames, proto_json, session, statuses, upstream
 from cofounder_gateway.outbox import Outbox
 
 
@@ -27,8 +27,8 @@ async def serve(
     """
     try:
         request = codec.decode_request(call.request, call.method.request)
-    except frames.BadFrame as bad:
-        return statuses.invalid("request", str(bad))
+    except proto_json.BadJson as bad:
+        return statuses.invalid(bad.field or "request", bad.text)
     responses = server.call(call.method.name, request, token=token, correlation_id=correlation_id)
     try:
         async with contextlib.aclosing(cast(AsyncGenerator[bytes, None], responses)):

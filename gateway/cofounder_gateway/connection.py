@@ -153,11 +153,17 @@ class Connection:
             await self._pace.wait()
             data = message.get("bytes")
             try:
-                frame = self._codec.parse(data if data is not None else message["text"])
+                action = self._take(data if data is not None else message["text"])
             except frames.BadFrame as bad:
                 return self.leave(session.bad_frame(str(bad)))
-            await self._act(self.session.receive(frame))
+            await self._act(action)
         return None
+
+    def _take(self, data: frames.Frame) -> session.Action:
+        try:
+            return self.session.receive(self._codec.parse(data))
+        except frames.BadWatch as bad:
+            return self.session.refuse(bad.frame, statuses.invalid(bad.fault.field or "request", bad.fault.text))
 
     async def _act(self, action: session.Action) -> None:
         match action:

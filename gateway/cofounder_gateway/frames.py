@@ -3,15 +3,15 @@
 The bytes of events are never decoded for a binary socket: a batch is assembled around them by hand.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Protocol
 
-from google.protobuf import any_pb2, json_format, message
+from google.protobuf import message
 from google.rpc import status_pb2
 
 from cofounder.gateway.v1 import frame_pb2
 from cofounder.runner.v1 import build_view_pb2, runner_service_pb2
+from cofounder_gateway import proto_json
 
 # Sent as they are: text frames for str, binary frames for bytes.
 Frame = bytes | str
@@ -31,6 +31,15 @@ class BadFrame(ValueError):
     """A frame that is not one of ours: neither its sender nor we can go on from here."""
 
 
+class BadWatch(ValueError):
+    """A watch whose request cannot be read, on a socket that can go on; `frame` is the watch without its request."""
+
+    def __init__(self, frame: frame_pb2.ClientFrame, fault: proto_json.BadJson) -> None:
+        super().__init__(str(fault))
+        self.frame = frame
+        self.fault = fault
+
+
 class BadEvents(ValueError):
     """Event bytes that do not hold the events they were said to hold."""
 
@@ -39,7 +48,7 @@ class Codec(Protocol):
     """How one subprotocol writes frames. A body is the WatchBuildResponse of a batch, shared by all its watchers."""
 
     def parse(self, data: Frame) -> frame_pb2.ClientFrame:
-        """Reads a client's frame. Raises BadFrame."""
+        """Reads a client's frame. Raises BadFrame or BadWatch."""
         ...
 
     def frame(self, message: frame_pb2.ServerFrame) -> Frame:
@@ -55,7 +64,7 @@ class Codec(Protocol):
         ...
 
     def decode_request(self, request: bytes, kind: type[message.Message]) -> bytes:
-        """Returns a call's request as gRPC wants it. Raises BadFrame if it cannot be read."""
+        """Returns a call's request as gRPC wants it. Raises proto_json.BadJson if it cannot be read."""
         ...
 
     def encode_response(self, response: bytes, kind: type[message.Message]) -> bytes:
@@ -72,7 +81,7 @@ class View:
 
     def json(self) -> str:
         if self._json is None:
-            self._json = _json_of(build_view_pb2.BuildView.FromString(self.encoded))
+            self._json = proto_json.text_of(build_view_pb2.BuildView.FromString(self.encoded))
         return self._json
 
 
@@ -89,7 +98,7 @@ class Piece:
         """Returns the events as JSON objects joined by commas, converted at the first call only."""
         if self._json is None:
             response = runner_service_pb2.WatchBuildResponse.FromString(self.events)
-            self._json = ",".join(_json_of(event) for event in response.events)
+            self._json = ",".join(proto_json.text_of(event) for event in response.events)
         return self._json
 
 
@@ -134,13 +143,13 @@ class JsonCodec:
         if isinstance(data, bytes):
             raise BadFrame("a binary frame on a socket that speaks JSON")
         try:
-            return json_format.Parse(_object_in(data), frame_pb2.ClientFrame(), max_recursion_depth=20)
-        # A document of many levels ends in RecursionError before the parser of protobuf sees it.
-        except (json_format.ParseError, ValueError, RecursionError) as error:
-            raise BadFrame("not a ClientFrame in JSON") from error
+            document = proto_json.document_of(data)
+            return _client_frame(document)
+        except proto_json.BadJson as bad:
+            raise BadFrame(f"not a ClientFrame in JSON: {bad}") from bad
 
     def frame(self, message: frame_pb2.ServerFrame) -> str:
-        return _json_of(message)
+        return proto_json.text_of(message)
 
     def body(self, pieces: Iterable[Piece], *, through_sequence: int, view: View | None) -> str:
         fields = []
@@ -157,13 +166,13 @@ class JsonCodec:
 
     def decode_request(self, request: bytes, kind: type[message.Message]) -> bytes:
         try:
-            parsed = json_format.Parse(_object_in(request.decode()), kind(), max_recursion_depth=50)
-        except (json_format.ParseError, ValueError, RecursionError) as error:
-            raise BadFrame(f"the request is not a {kind.DESCRIPTOR.name} in JSON") from error
-        return parsed.SerializeToString()
+            text = request.decode()
+        except UnicodeDecodeError:
+            raise proto_json.BadJson("request", "must be UTF-8") from None
+        return proto_json.message_of(proto_json.document_of(text), kind, depth=50).SerializeToString()
 
     def encode_response(self, response: bytes, kind: type[message.Message]) -> bytes:
-        return _json_of(kind.FromString(response)).encode()
+        return proto_json.text_of(kind.FromString(response)).encode()
 
 
 def cut(events: bytes, *, skip: int, max_bytes: int, most: int | None = None) -> tuple[int, int, int]:
@@ -205,6 +214,18 @@ def call_end(call_id: int, status: status_pb2.Status) -> frame_pb2.ServerFrame:
     return frame_pb2.ServerFrame(call_end=frame_pb2.CallEnd(call_id=call_id, status=status))
 
 
+def _client_frame(document: proto_json.Document) -> frame_pb2.ClientFrame:
+    try:
+        return proto_json.message_of(document, frame_pb2.ClientFrame, depth=20)
+    except proto_json.BadJson as bad:
+        match document:
+            case {"watch": {"request": _, **watch}}:
+                # Whose watch it is can be read: then its fault is one of the watch, and not of the socket.
+                frame = proto_json.message_of({**document, "watch": watch}, frame_pb2.ClientFrame, depth=20)
+                raise BadWatch(frame, bad) from bad
+        raise
+
+
 def _next(events: bytes, offset: int) -> int:
     if offset >= len(events) or events[offset] != _EVENT_TAG:
         raise BadEvents("a stretch holds something other than events")
@@ -234,48 +255,3 @@ def _varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
-
-
-def _object_in(text: str) -> str:
-    # The parser takes an empty list, too, for an empty message.
-    if not text:
-        return "{}"
-    if not text.lstrip().startswith("{"):
-        raise ValueError("not an object")
-    return text
-
-
-def _json_of(value: message.Message) -> str:
-    try:
-        made = json_format.MessageToDict(value)
-    except TypeError:
-        # It holds an Any of a type that only a later version knows, which has no JSON here: the rest is sent.
-        known = type(value)()
-        known.CopyFrom(value)
-        _forget_unknown(known)
-        made = json_format.MessageToDict(known)
-    return json.dumps(made, separators=(",", ":"), ensure_ascii=False)
-
-
-def _forget_unknown(value: message.Message) -> None:
-    """Takes every Any of an unknown type out of a message: in our contract they stand in lists, as details."""
-    for descriptor, content in value.ListFields():
-        if descriptor.message_type is None or descriptor.message_type.GetOptions().map_entry:
-            continue
-        if not descriptor.is_repeated:
-            _forget_unknown(content)
-        elif descriptor.message_type.full_name == any_pb2.Any.DESCRIPTOR.full_name:
-            known = [detail for detail in content if _is_known(detail)]
-            del content[:]
-            content.extend(known)
-        else:
-            for item in content:
-                _forget_unknown(item)
-
-
-def _is_known(detail: any_pb2.Any) -> bool:
-    try:
-        json_format.MessageToDict(detail)
-    except TypeError:
-        return False
-    return True

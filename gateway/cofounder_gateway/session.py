@@ -153,6 +153,14 @@ class Session:
             case _:
                 return StopCall(frame.hangup.call_id) if frame.hangup.call_id in self._calls else None
 
+    def refuse(self, frame: frame_pb2.ClientFrame, status: status_pb2.Status) -> Action:
+        """Takes a watch whose request cannot be read: it ends with `status`, if it could have begun."""
+        action = self.receive(frame)
+        if isinstance(action, StartWatch):
+            self.watch_ended(action.watch_id)
+            return _ended(action.watch_id, status)
+        return action
+
     def accept(self, user_id: str) -> Farewell | None:
         """Takes what the server says of a token; a farewell if a renewal came from somebody else."""
         if self.phase is Phase.READY and user_id != self.user_id:

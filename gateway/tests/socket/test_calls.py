@@ -163,12 +163,29 @@ async def test_under_json_request_and_response_are_proto_json(server, gateway, b
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("request_json", [b"{", b"[]", b'{"goal": 1}', b'{"nothing": 1}', b"\xff", b"[" * 20_000])
-async def test_under_json_a_request_that_is_none_is_invalid_and_the_socket_lives(server, gateway, browse, request_json):
+@pytest.mark.parametrize(
+    ("request_json", "field"),
+    [
+        (b"{", "request"),
+        (b"[]", "request"),
+        (b"\xff", "request"),
+        (b"[" * 20_000, "request"),
+        (b'{"goal": 1}', "goal"),
+        (b'{"goal": "a", "goal": "b"}', "request"),
+        (b'{"goal": "a\\ud800b"}', "goal"),
+        (b'{"requestId": ["r"]}', "request_id"),
+        (b'{"budgetMicrodollars": "1e3"}', "budget_microdollars"),
+        (b'{"nothing": 1}', "nothing"),
+    ],
+)
+async def test_under_json_a_request_that_is_none_names_its_field_and_the_socket_lives(
+    server, gateway, browse, request_json, field
+):
     browser = await browse(gateway, codec=frames.JSON_SUBPROTOCOL)
     await browser.call(RUNNER + "StartBuild", request_json)
     _, status = await answer(browser)
     assert status.code == code_pb2.INVALID_ARGUMENT
+    assert status.message.startswith(f"{field}: ")
     await browser.call(RUNNER + "StartBuild", b"", call_id=2)
     assert (await answer(browser))[1].code == code_pb2.OK
     assert len(server.started_builds) == 1

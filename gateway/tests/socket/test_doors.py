@@ -128,7 +128,11 @@ async def test_a_hello_that_the_server_is_not_there_to_answer_is_told_to_come_ag
         (frames.JSON_SUBPROTOCOL, "{}"),
         (frames.JSON_SUBPROTOCOL, b"\x0a\x00"),
         (frames.JSON_SUBPROTOCOL, "[" * 30_000),
-        (frames.JSON_SUBPROTOCOL, '{"watch": {"watchId": 1, "request": {"buildId": "b", "afterSequence": "1e3x"}}}'),
+        (frames.JSON_SUBPROTOCOL, '{"hello": {}, "hello": {}}'),
+        (frames.JSON_SUBPROTOCOL, '{"%s": {}}' % ("n" * 40)),
+        (frames.JSON_SUBPROTOCOL, '{"%s": {}}' % ("\N{PILE OF POO}" * 1000)),
+        (frames.JSON_SUBPROTOCOL, '{"watch": {"watchId": "one", "request": {"buildId": 5}}}'),
+        (frames.JSON_SUBPROTOCOL, '{"watch": {"watchId": 0, "request": {"buildId": 5}}}'),
         (frames.JSON_SUBPROTOCOL, '{"watch": {"watchId": 0}}'),
         (frames.JSON_SUBPROTOCOL, '{"watch": {"watchId": -1}}'),
         (frames.JSON_SUBPROTOCOL, '{"call": {"callId": 0}}'),
@@ -137,6 +141,34 @@ async def test_a_hello_that_the_server_is_not_there_to_answer_is_told_to_come_ag
 async def test_a_frame_that_is_none_is_closed_with_4504(gateway, browse, codec, data):
     browser = await browse(gateway, codec=codec)
     await browser.connection.send(data)
+    assert said(await browser.closed()) == (4504, STOP)
+
+
+@pytest.mark.parametrize(
+    "cursor", ['"abc"', '""', '" 5"', '"5.0"', "5.0", '"1e3"', "1e3", str(2**63), f'"{2**64}"', "null", "true", "[1]"]
+)
+async def test_example_75_a_cursor_that_is_none_ends_its_watch_by_name_and_nothing_else(
+    server, gateway, browse, cursor
+):
+    server.append("b", "a")
+    browser = await browse(gateway, codec=frames.JSON_SUBPROTOCOL)
+    request = f'{{"buildId": "b", "afterSequence": {cursor}}}'
+    await browser.connection.send(f'{{"watch": {{"watchId": 1, "request": {request}}}}}')
+    ended = (await browser.next("ended")).ended
+    assert (ended.watch_id, ended.status.code) == (1, code_pb2.INVALID_ARGUMENT)
+    assert ended.status.message.startswith("after_sequence: ")
+    await browser.watch("b", watch_id=1)
+    assert len(await browser.events(1)) == 1
+
+
+async def test_a_watch_that_cannot_be_read_is_no_way_around_a_hello_or_an_id_in_use(server, gateway, browse):
+    unreadable = '{"watch": {"watchId": 1, "request": {"buildId": 5}}}'
+    early = await browse(gateway, codec=frames.JSON_SUBPROTOCOL, token=None)
+    await early.connection.send(unreadable)
+    assert said(await early.closed()) == (4501, STOP)
+    browser = await browse(gateway, codec=frames.JSON_SUBPROTOCOL)
+    await browser.watch("b")
+    await browser.connection.send(unreadable)
     assert said(await browser.closed()) == (4504, STOP)
 
 
