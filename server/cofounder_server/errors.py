@@ -100,7 +100,8 @@ class NotFound(CofounderError):
     reason = error_reason_pb2.ERROR_REASON_NOT_FOUND
 
     def __init__(self, resource: str, resource_id: str) -> None:
-        text = f"There is no {resource} {resource_id}, or you have no role in its project. Check the id."
+        where = "it" if resource == "project" else "its project"
+        text = f"There is no {resource} {resource_id}, or you have no role in {where}. Check the id."
         super().__init__(text, metadata={"resource": resource, "id": resource_id})
 
 
