@@ -67,8 +67,10 @@ $(VENV)/.uv: requirements-uv.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.lock
 	@touch $@
 
+# What the tests need stays where it is installed.
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/.uv
-	@test -e $(VENV)/.dev || $(call install,requirements.lock)
+	@if test -e $(VENV)/.dev; then $(call install,requirements-dev.lock) && touch $(VENV)/.dev; \
+	else $(call install,requirements.lock); fi
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/.uv
