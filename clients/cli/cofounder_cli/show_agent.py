@@ -10,11 +10,15 @@ from cofounder_cli.terminal import Sanitizer, clean_line
 
 
 class Agent:
-    """Writes model text, plan and metering to the screen. `verbose` shows the model's thinking too."""
+    """Writes model text, plan and metering to the screen. `verbose` shows the model's thinking too.
 
-    def __init__(self, screen: Screen, *, verbose: bool) -> None:
+    Where the words are `scripted`, no model is said to be asked for them.
+    """
+
+    def __init__(self, screen: Screen, *, verbose: bool, scripted: bool) -> None:
         self._screen = screen
         self._verbose = verbose
+        self._scripted = scripted
         self._sanitizers: dict[str, Sanitizer] = {}
         self._steps: dict[int, str] = {}
         self.activity = ""
@@ -37,7 +41,7 @@ class Agent:
         }
 
     def _generation_started(self, body: runner.GenerationStarted) -> None:
-        self.activity = f"asking {clean_line(body.model)}" if body.model else "asking the model"
+        self.activity = "reading the script" if self._scripted else f"asking {clean_line(body.model) or 'the model'}"
 
     def _text_delta(self, body: runner.TextDelta) -> None:
         self.activity = ""

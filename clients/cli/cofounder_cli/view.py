@@ -44,7 +44,7 @@ class View:
         self._disconnected = False
         self._handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
         self._fold = Fold(build, after=after)
-        self._agent = Agent(self._screen, verbose=verbose)
+        self._agent = Agent(self._screen, verbose=verbose, scripted=bool(self._rehearsal))
         self._work = Work(self._screen, verbose=verbose)
         self._life = Life(self._screen, self._fold)
         for part in (self._life, self._agent, self._work):

@@ -136,6 +136,15 @@ def shown(stream: str, columns: int) -> list[str]:
     return [line.rstrip() for line in rows]
 
 
+@pytest.mark.parametrize("rehearsal", [True, False])
+async def test_no_model_is_said_to_be_asked_where_the_words_are_scripted(server, cli, happy_path, rehearsal):
+    server.batch, server.build.rehearsal = 1, rehearsal
+    await server.append(*happy_path)
+    drawn = await cli.run_in_terminal("watch", server.build.build_id)
+    assert ("asking " in drawn.out) is not rehearsal
+    assert ("reading the script" in drawn.out) is rehearsal
+
+
 @pytest.mark.parametrize("columns", [100, 60])
 async def test_what_a_terminal_shows_in_the_end_is_what_a_pipe_got(server, cli, happy_path, columns):
     """The live rows leave nothing behind: the drawn screen holds the words of the plain stream, in their order."""

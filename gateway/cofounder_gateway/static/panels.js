@@ -3,7 +3,7 @@
 
 import { clean } from './plain.js';
 import { Stream, follow, make, mark, put, rows } from './paint.js';
-import { STAGES, committed, exit, lasted, omission, runName, size, stageName, typed } from './words.js';
+import { STAGES, committed, exit, lasted, omission, place, runName, size, stageName, typed } from './words.js';
 
 /** @typedef {Record<string, any>} Parts */
 /** @typedef {{state: import('./state.js').State, now: number, picked: number, repository: string}} Sight */
@@ -77,7 +77,7 @@ export function notesPanel(at) {
   return (/** @type {Sight} */ { state, repository }) => {
     const { outcome, work: { tests, commits } } = state;
     const lines = [
-      ...(repository ? [{ text: `Repository: ${repository}`, tone: '' }] : []),
+      ...(repository ? [{ text: `Repository: ${place(repository)}`, tone: '' }] : []),
       ...(outcome?.failures ?? []).map((text) => ({ text, tone: 'warn' })),
       ...(tests?.failures ?? []).map((/** @type {any} */ each) => ({ text: `${each.name ?? ''}: ${each.message ?? ''}`, tone: 'warn' })),
       ...state.notes,
@@ -112,7 +112,8 @@ export function wordsPanel(at, pick) {
     const calls = all.filter((each) => each.run === run?.key);
     const live = run && !run.finish && !run.voided;
     put(at.wordsTitle, run ? runName(run) : 'The agents’ words');
-    put(at.model, calls.at(-1)?.model ?? '');
+    const model = calls.at(-1)?.model ?? '';
+    put(at.model, model && state.rehearsal ? `scripted as ${model}` : model);
     at.wordsFollow.hidden = run?.key !== picked;
     rows(at.words, calls.map((each, place) => ({ ...each, writing: live && place === calls.length - 1 })), (each) => each.id, call);
     if (moved) settle();

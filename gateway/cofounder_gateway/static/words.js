@@ -55,7 +55,14 @@ export function ago(ms) {
   return new Date(Date.now() - ms).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
-export const size = (/** @type {number} */ bytes) => (bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KB`);
+/** As the terminal client writes it. */
+export const size = (/** @type {number} */ bytes) => (bytes < 1000 ? `${bytes} B` : bytes < 999_500 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/** The path that a `file:` URI names; any other URI as it is. @param {string} uri */
+export function place(uri) {
+  if (!uri.startsWith('file:///')) return uri;
+  try { return decodeURIComponent(uri.slice('file://'.length)); } catch { return uri; }
+}
 
 /** A command as one would type it. @param {string[]} argv */
 export const typed = (argv) => argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');

@@ -23,6 +23,15 @@ SCREENS = {
     "phone-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "is_mobile": True},
     "small": {"viewport": {"width": 1024, "height": 700}},
 }
+# The stages whose name and time run into each other.
+TOUCHING = """() => [...document.querySelectorAll('.rail li')].filter((stage) => {
+  const [name, time] = ['.name', '.time'].map((part) => {
+    const text = document.createRange();
+    text.selectNodeContents(stage.querySelector(part));
+    return text.getBoundingClientRect();
+  });
+  return name.right + 4 > time.left && name.bottom > time.top;
+}).map((stage) => stage.textContent)"""
 OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
 
 
@@ -64,8 +73,10 @@ def test_it_fits_its_screen_during_and_after_a_build(
     page.screenshot(path=shots / f"{screen}-during.png", full_page="phone" in screen)
     gateway.append(*sample[midway(sample) :])
     expect(page.locator(".now strong")).to_have_text("Succeeded")
-    expect(page.locator(".notes")).to_contain_text("Repository")
+    expect(page.locator(".notes")).to_contain_text("Repository: /srv/cofounder/repositories/0193a1f0")
+    expect(page.locator(".words header")).to_contain_text("scripted as")
     assert page.evaluate(OVERFLOW) <= 0
+    assert page.evaluate(TOUCHING) == []
     page.screenshot(path=shots / f"{screen}-after.png", full_page="phone" in screen)
 
 
