@@ -30,7 +30,8 @@ async def run(options: Options) -> int:
         console.say("Ctrl-C stops everything; what was built is kept")
         if options.sample:
             code = await stack.while_healthy(stack.build(SAMPLE_IDEA))
-            console.say(f"the sample build is over (exit code {code}); serving until Ctrl-C")
+            # Again: by now the first line has long scrolled away.
+            console.say(f"the sample build is over (exit code {code}); still {stack.ready_line}, serving until Ctrl-C")
         await stack.failed()
         return _FAILED
 

@@ -98,7 +98,7 @@ async def test_the_sample_build_runs_in_the_terminal_and_serving_goes_on(run: Ru
     line = await asyncio.wait_for(run.process.stdout.readline(), 60)
     assert line == b"building A URL shortener with tests\n"
     said = await asyncio.wait_for(run.process.stderr.readuntil(b"serving until Ctrl-C"), 60)
-    assert b"the sample build is over (exit code 0)" in said
+    assert b"the sample build is over (exit code 0); still ready http://127.0.0.1:" in said
     assert run.of("cli")["env"]["COFOUNDER_GRPC"] == f"127.0.0.1:{run.grpc_port}"
     assert run.of("cli")["env"]["COFOUNDER_TOKEN_FILE"] == str(run.data / "keys" / "me.token")
     run.process.send_signal(signal.SIGINT)
