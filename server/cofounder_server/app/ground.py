@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import redis.asyncio as redis
@@ -63,9 +64,12 @@ def configure_logs(settings: Settings) -> None:
 
 def own_secrets(settings: Settings) -> frozenset[str]:
     """Returns the values that may appear nowhere: not in a log, not in an event."""
-    named = (settings.database_url, settings.redis_url, settings.anthropic_api_key)
+    urls = [secret.get_secret_value() for secret in (settings.database_url, settings.redis_url)]
+    # Also alone: a driver names neither host nor user where it quotes a password.
+    passwords = [unquote(urlsplit(url).password or "") for url in urls]
+    values = [*urls, *passwords, settings.anthropic_api_key.get_secret_value()]
     # Shorter ones, such as the word that stands for a key in a rehearsal, are ordinary words.
-    return frozenset(secret.get_secret_value() for secret in named if len(secret.get_secret_value()) >= 12)
+    return frozenset(value for value in values if len(value) >= 12)
 
 
 @contextlib.asynccontextmanager
