@@ -28,6 +28,16 @@ UNREACHABLE = (
     TimeoutError,
 )
 
+
+class CannotConnectError(Exception):
+    """Postgres cannot be used as DATABASE_URL says; the text says why and what to change."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(
+            f"Postgres cannot be used as DATABASE_URL says: {fault}. Set it right, or start Postgres there."
+        )
+
+
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 # Whatever runs a single statement.
 Source = Connection | asyncpg.Pool
@@ -38,6 +48,7 @@ async def open_pool(dsn: str, *, size: int = 10, patience: float = CONNECT_SECON
 
     Raises:
         DependencyUnavailable: It did not.
+        CannotConnectError: It refuses us, and waiting does not help.
     """
     deadline = asyncio.get_running_loop().time() + patience
     while True:
@@ -47,6 +58,8 @@ async def open_pool(dsn: str, *, size: int = 10, patience: float = CONNECT_SECON
             if asyncio.get_running_loop().time() > deadline:
                 raise errors.DependencyUnavailable("Postgres") from fault
             await asyncio.sleep(0.1)
+        except asyncpg.PostgresError as fault:
+            raise CannotConnectError(fault) from fault
 
 
 def queries(package: str, name: str = "queries.sql") -> SimpleNamespace:
@@ -71,8 +84,14 @@ async def migrate(dsn: str) -> list[str]:
     """Brings the database up to this program's schema and returns the names of what was applied.
 
     Runs under an advisory lock, so any number of processes may start at once; each migration is one transaction.
+
+    Raises:
+        CannotConnectError: Postgres is not there, or refuses us.
     """
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    try:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    except (*UNREACHABLE, asyncpg.PostgresError) as fault:
+        raise CannotConnectError(fault) from fault
     applied = []
     try:
         await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
