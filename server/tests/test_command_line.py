@@ -1,6 +1,7 @@
 """`cofounder-server` as an operator meets it: help that teaches, and faults said in a line and not in a traceback."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -46,6 +47,16 @@ def test_a_postgres_that_is_not_there_is_said_in_a_line(words):
     assert "DATABASE_URL says" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert "hidden-password" not in ran.stderr
+
+
+@pytest.mark.integration
+def test_a_port_that_is_taken_is_said_in_a_line(database, redis_url, tmp_path):
+    engines = {"DATABASE_URL": database, "REDIS_URL": redis_url, "COFOUNDER_DATA": str(tmp_path)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = run("serve", **engines, GRPC_PORT=str(taken.getsockname()[1]))
+    assert ran.returncode == 1
+    assert "the port is taken" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_help_shows_each_command_in_a_sentence_and_every_setting_with_its_default():

@@ -112,8 +112,14 @@ def until_told_to_stop() -> Iterator[asyncio.Event]:
 
 @contextlib.asynccontextmanager
 async def running(work: Coroutine[None, None, None], *, name: str) -> AsyncIterator[None]:
-    """Runs `work` beside the block. If it dies, so does the process: it must not limp on."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work, name=name)
-        yield
-        await tasks.stop(task, again=HAND_BACK_SECONDS)
+    """Runs `work` beside the block. If it dies, so does the process: it must not limp on.
+
+    Raises what the block or `work` raised, as itself: callers know it by its type.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work, name=name)
+            yield
+            await tasks.stop(task, again=HAND_BACK_SECONDS)
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
