@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     grpc_port: int = Field(50051, alias="GRPC_PORT")
     # Signs and verifies development tokens; refused in production.
     key_file: Path | None = Field(None, alias="COFOUNDER_KEY_FILE")
+    # How long a call that is no stream may take, whatever its client's deadline.
+    call_seconds: float = Field(60.0, alias="COFOUNDER_CALL_SECONDS", ge=0.1)
     drain_seconds: float = Field(10.0, alias="COFOUNDER_DRAIN_SECONDS", ge=0.1)
     progress_seconds: float = Field(15.0, alias="COFOUNDER_PROGRESS_SECONDS", ge=0.1)
     reauthorize_seconds: float = Field(60.0, alias="COFOUNDER_REAUTHORIZE_SECONDS", ge=0.1)
@@ -54,6 +56,16 @@ class Settings(BaseSettings):
     # A FIFO in which a worker writes a line once it takes builds: whoever started it may be waiting for that.
     ready_fifo: Path | None = Field(None, alias="COFOUNDER_READY_FIFO")
     worker_slots: int = Field(4, alias="COFOUNDER_WORKER_SLOTS", ge=1)
+
+    # Calls of a model: how often one is tried, and how long it and the waits between two tries may take; each is
+    # described in agent/patience.py.
+    model_attempts: int = Field(5, alias="COFOUNDER_MODEL_ATTEMPTS", ge=1)
+    model_backoff_seconds: float = Field(1.0, alias="COFOUNDER_MODEL_BACKOFF_SECONDS", ge=0.1)
+    model_longest_wait_seconds: float = Field(30.0, alias="COFOUNDER_MODEL_LONGEST_WAIT_SECONDS", ge=0.1)
+    model_connect_seconds: float = Field(10.0, alias="COFOUNDER_MODEL_CONNECT_SECONDS", ge=0.1)
+    model_first_byte_seconds: float = Field(120.0, alias="COFOUNDER_MODEL_FIRST_BYTE_SECONDS", ge=0.1)
+    model_silence_seconds: float = Field(60.0, alias="COFOUNDER_MODEL_SILENCE_SECONDS", ge=0.1)
+    model_total_seconds: float = Field(900.0, alias="COFOUNDER_MODEL_TOTAL_SECONDS", ge=0.1)
 
     # The agents
     # True where a scripted model stands in for a provider: said in every build's first event.

@@ -86,6 +86,7 @@ def _edge(settings: Settings) -> edge.Edge:
         port=settings.grpc_port,
         production=settings.production,
         drain_seconds=settings.drain_seconds,
+        call_seconds=settings.call_seconds,
         max_message_bytes=settings.max_message_bytes,
         max_streams_per_user=settings.max_streams_per_user,
         max_calls_per_second=settings.max_calls_per_second,

@@ -12,6 +12,7 @@ from cofounder_server import errors
 from cofounder_server.agent import sandbox
 from cofounder_server.agent.fake import RunnerFake
 from cofounder_server.agent.llm import Models
+from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.runner import BuildRunner
 from cofounder_server.app.ground import Seams, ground, own_secrets, running, until_told_to_stop
@@ -95,6 +96,19 @@ def _models(settings: Settings, clock: Clock) -> Models:
         models=settings.models,
         prices=PriceTable.load(settings.prices_file),
         clock=clock,
+        patience=_patience(settings),
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        attempts=settings.model_attempts,
+        backoff=settings.model_backoff_seconds,
+        longest_wait=settings.model_longest_wait_seconds,
+        connect=settings.model_connect_seconds,
+        first_byte=settings.model_first_byte_seconds,
+        silence=settings.model_silence_seconds,
+        total=settings.model_total_seconds,
     )
 
 
