@@ -13,7 +13,7 @@ _HELP = """\
 Serves browsers on one port: the page, health, and the websocket /api/socket, which
 relays build logs and passes calls on to the server. Everything is set by environment:
 
-  PORT, HOST                    where to listen (8080, 127.0.0.1; port 0 takes a free one)
+  PORT, COFOUNDER_HOST          where to listen (8080, 127.0.0.1; port 0 takes a free one)
   COFOUNDER_SERVER              the server's gRPC address (127.0.0.1:50051)
   COFOUNDER_SERVICE_TOKEN_FILE  a file with the gateway's own bearer token
   COFOUNDER_ENV                 development or production

@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     )
 
     # The door
-    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    host: str = Field(default="127.0.0.1", validation_alias="COFOUNDER_HOST")
     port: int = Field(default=8080, validation_alias="PORT", ge=0, le=65535)
     environment: Literal["development", "production"] = Field(default="development", validation_alias="COFOUNDER_ENV")
     log_level: str = Field(default="INFO", validation_alias="COFOUNDER_LOG_LEVEL")

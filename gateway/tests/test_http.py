@@ -165,8 +165,11 @@ def test_t_2_every_duration_goes_down_to_100_ms_but_the_one_the_server_bounds():
 
 def test_settings_are_read_from_the_environment(monkeypatch):
     values = {"PORT": "9", "COFOUNDER_ENV": "production", "COFOUNDER_GATEWAY_MAX_WATCHES": "3"}
+    # Shells and compilers' environments export a HOST of their own, which says nothing of where to listen.
+    values |= {"HOST": "x86_64-linux-gnu", "COFOUNDER_HOST": "::1"}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     made = settings.Settings()
     assert (made.port, made.environment, made.max_watches) == (9, "production", 3)
+    assert made.host == "::1"
     assert json.loads(made.model_dump_json())["port"] == 9

@@ -212,7 +212,7 @@ class DependencyUnavailable(CofounderError):
 
     def __init__(self, dependency: str, *, retry_after: float = 1.0) -> None:
         text = f"{dependency} cannot be reached just now. Nothing was changed; try again."
-        super().__init__(text, metadata={"dependency": dependency}, retry_after=retry_after)
+        super().__init__(text, metadata={"dependency": dependency.lower()}, retry_after=retry_after)
 
 
 class Internal(CofounderError):

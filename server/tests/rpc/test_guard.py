@@ -277,7 +277,8 @@ async def test_a_correlation_id_that_is_none_is_replaced(broken, forged):
 async def test_a_dependency_that_is_away_is_named_and_the_client_told_to_try_again(broken, fault, dependency):
     refused = await (await broken(fault)).refused("GetUsage")
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
-    assert refused.info.metadata == {"dependency": dependency}
+    assert refused.info.metadata == {"dependency": dependency.lower()}
+    assert dependency in refused.text
     assert refused.retry.retry_delay.ToMilliseconds() == 1000
     assert "10.0.0.1" not in str(refused.status)
 
