@@ -104,8 +104,6 @@ async def scripts(reachable: Path) -> AsyncIterator[Scripts]:
 
 def ordinary_python(uid: int) -> tuple[str, str | None]:
     """A Python that the user `uid` may run, and the path to the packages if it is not the one of this venv."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to become an ordinary user")
     packages = str(Path(shutil.__file__).parent)
     mine = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -138,13 +136,20 @@ def namespaces_work(uid: int) -> bool:
 
 
 @pytest.fixture
-def ordinary_uid() -> int:
+def root() -> None:
+    """Who is not root cannot become somebody else; the other tests then run as the ordinary user that one is."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become an ordinary user")
+
+
+@pytest.fixture
+def ordinary_uid(root: None) -> int:
     """An unprivileged user with an account."""
     return ORDINARY_UID
 
 
 @pytest.fixture
-def unnamed_uid() -> int:
+def unnamed_uid(root: None) -> int:
     """An unprivileged user without one, as containers have them."""
     if not namespaces_work(UNNAMED_UID):
         pytest.skip("user namespaces are denied to ordinary users here")
