@@ -15,6 +15,7 @@
     ├── BudgetInFlight          calls under way hold what is left of a limit; soon there is room
     ├── WrongState              the build is not in a state that allows this
     ├── ServerDraining          this server is about to stop; another will do
+    ├── SlowReader              the reader of a stream took nothing for too long
     ├── DependencyUnavailable   Postgres, Redis or another peer cannot be reached
     ├── Internal                our fault; carries a debug id and nothing else
     └── BuildError              why a build ended in failure (terminal event)
@@ -204,6 +205,15 @@ class ServerDraining(CofounderError):
 
     def __init__(self) -> None:
         super().__init__("This server is about to stop. Go on after your cursor; another serves you.", retry_after=0.1)
+
+
+class SlowReader(CofounderError):
+    code = code_pb2.UNAVAILABLE
+    reason = error_reason_pb2.ERROR_REASON_SLOW_READER
+
+    def __init__(self, *, seconds: float) -> None:
+        text = f"Nothing was read for {seconds:g} s, so this stream was ended. Go on after your cursor."
+        super().__init__(text, retry_after=1.0)
 
 
 class DependencyUnavailable(CofounderError):

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     key_file: Path | None = Field(None, alias="COFOUNDER_KEY_FILE")
     # How long a call that is no stream may take, whatever its client's deadline.
     call_seconds: float = Field(60.0, alias="COFOUNDER_CALL_SECONDS", ge=0.1)
+    # How long the reader of a stream may take nothing.
+    write_seconds: float = Field(30.0, alias="COFOUNDER_WRITE_SECONDS", ge=0.1)
     drain_seconds: float = Field(10.0, alias="COFOUNDER_DRAIN_SECONDS", ge=0.1)
     progress_seconds: float = Field(15.0, alias="COFOUNDER_PROGRESS_SECONDS", ge=0.1)
     reauthorize_seconds: float = Field(60.0, alias="COFOUNDER_REAUTHORIZE_SECONDS", ge=0.1)

@@ -28,5 +28,5 @@ def test_t_2_the_patience_with_a_model_is_what_is_set_and_by_default_its_own():
 
 
 def test_t_2_the_edge_is_as_it_is_set():
-    edge = server._edge(Settings(COFOUNDER_CALL_SECONDS=0.1, COFOUNDER_DRAIN_SECONDS=0.2))
-    assert (edge.call_seconds, edge.drain_seconds) == (0.1, 0.2)
+    edge = server._edge(Settings(COFOUNDER_CALL_SECONDS=0.1, COFOUNDER_DRAIN_SECONDS=0.2, COFOUNDER_WRITE_SECONDS=0.3))
+    assert (edge.call_seconds, edge.drain_seconds, edge.write_seconds) == (0.1, 0.2, 0.3)

@@ -87,6 +87,7 @@ def _edge(settings: Settings) -> edge.Edge:
         production=settings.production,
         drain_seconds=settings.drain_seconds,
         call_seconds=settings.call_seconds,
+        write_seconds=settings.write_seconds,
         max_message_bytes=settings.max_message_bytes,
         max_streams_per_user=settings.max_streams_per_user,
         max_calls_per_second=settings.max_calls_per_second,

@@ -4,6 +4,7 @@ Handlers take and give bytes, so that a service may answer with bytes that it ne
 the request, or an iterator of requests, and returns a message, or yields messages; who asks is `caller.current()`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
@@ -27,10 +28,16 @@ else:
     Handler = grpc.RpcMethodHandler
 
 
-def bind(service: ServiceDescriptor, servicer: object) -> "grpc.GenericRpcHandler[Any, Any]":
-    """Returns handlers of all methods of `service`; those that `servicer` lacks answer NOT_SERVED_YET."""
+def bind(service: ServiceDescriptor, servicer: object, *, write_seconds: float) -> "grpc.GenericRpcHandler[Any, Any]":
+    """Returns handlers of all methods of `service`; those that `servicer` lacks answer NOT_SERVED_YET.
+
+    A stream whose reader takes nothing for `write_seconds` ends with SLOW_READER (C-8): it would never be asked again
+    whether it may go on.
+    """
     handlers = {
-        method.name: shaped(method.client_streaming, method.server_streaming, _behaviour(method, servicer))
+        method.name: shaped(
+            method.client_streaming, method.server_streaming, _behaviour(method, servicer, write_seconds)
+        )
         for method in service.methods
     }
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
@@ -54,7 +61,7 @@ def behaviour_of(handler: Handler) -> Behaviour:
     return cast(Behaviour, found)
 
 
-def _behaviour(method: MethodDescriptor, servicer: object) -> Behaviour:
+def _behaviour(method: MethodDescriptor, servicer: object, write_seconds: float) -> Behaviour:
     serve = getattr(servicer, method.name, None)
     kind = message_factory.GetMessageClass(method.input_type)
     if serve is None:
@@ -69,9 +76,17 @@ def _behaviour(method: MethodDescriptor, servicer: object) -> Behaviour:
     async def stream(request: Any, context: Context) -> None:
         async with aclosing(serve(read(request))) as answers:
             async for message in answers:
-                await context.write(_encoded(message))
+                await _write(context, _encoded(message), write_seconds)
 
     return stream if method.server_streaming else answer
+
+
+async def _write(context: Context, body: bytes, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await context.write(body)
+    except TimeoutError:
+        raise errors.SlowReader(seconds=seconds) from None
 
 
 def _not_served(name: str) -> Behaviour:

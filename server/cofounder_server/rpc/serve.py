@@ -45,6 +45,8 @@ class Edge:
     drain_seconds: float = 10.0
     # How long a call that is no stream may take, whatever its client's deadline.
     call_seconds: float = 60.0
+    # How long the reader of a stream may take nothing.
+    write_seconds: float = 30.0
     max_message_bytes: int = 4 * 1024 * 1024
     max_streams_per_user: int = 100
     max_calls_per_second: int = 200
@@ -77,7 +79,8 @@ class Server:
             verifier, limits=limits, drain=self._drain, open_to_all=open_to_all, call_seconds=edge.call_seconds
         )
         self._server = grpc.aio.server(interceptors=[guard], options=_options(edge))
-        self._server.add_generic_rpc_handlers([binding.bind(each.descriptor, each.servicer) for each in services])
+        handlers = [binding.bind(each.descriptor, each.servicer, write_seconds=edge.write_seconds) for each in services]
+        self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if not edge.production:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]

@@ -8,6 +8,7 @@ import pytest
 
 from cofounder.runner.v1 import project_service_pb2 as projects_pb
 from cofounder.runner.v1 import runner_service_pb2 as pb
+from cofounder_server.rpc.serve import Edge
 
 
 async def read(call, count):
@@ -158,3 +159,26 @@ async def keep_writing(site, build_id, event):
     while True:
         await site.append(build_id, event("more"))
         await asyncio.sleep(0.02)
+
+
+async def test_c8_a_reader_that_takes_nothing_is_cut_and_resumes_without_loss(open_site, event, last_event, refused):
+    site = await open_site(edge=Edge(write_seconds=0.3))
+    me = await site.user("me")
+    build_id = (await me.call("StartBuild", goal="g", request_id=str(uuid4()))).build.build_id
+    watch = me.open("WatchBuild", build_id=build_id)
+    cursor = pb.WatchBuildResponse.FromString(await watch.read()).through_sequence
+    for _ in range(40):
+        await site.append(build_id, event("x" * 200_000))
+    await site.append(build_id, last_event())
+    async with asyncio.timeout(30):
+        while site.server._drain._calls:
+            await asyncio.sleep(0.01)
+    try:
+        while (body := await watch.read()) is not grpc.aio.EOF:
+            cursor = pb.WatchBuildResponse.FromString(body).through_sequence
+        raise AssertionError("it ended without an error")
+    except grpc.aio.AioRpcError as error:
+        told = refused(error)
+    assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "SLOW_READER")
+    rest = await me.call("WatchBuild", build_id=build_id, after_sequence=cursor)
+    assert [one.sequence for answer in rest for one in answer.events] == list(range(cursor + 1, 43))

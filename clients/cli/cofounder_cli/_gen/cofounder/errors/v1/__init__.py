@@ -151,6 +151,12 @@ class ErrorReason(betterproto2.Enum):
         {"buildId": "…", "state": "succeeded"}
     """
 
+    SLOW_READER = 20
+    """
+    UNAVAILABLE, with a RetryInfo. The stream's reader took nothing for too
+    long; resume after the last `through_sequence`.
+    """
+
     PROVIDER_FAILED = 40
     """
     UNAVAILABLE, in a build's terminal event. The model's provider failed.
@@ -219,6 +225,7 @@ class ErrorReason(betterproto2.Enum):
             17: "ERROR_REASON_INTERNAL",
             18: "ERROR_REASON_SUSPENDED",
             19: "ERROR_REASON_WRONG_STATE",
+            20: "ERROR_REASON_SLOW_READER",
             40: "ERROR_REASON_PROVIDER_FAILED",
             41: "ERROR_REASON_PROVIDER_RATE_LIMITED",
             42: "ERROR_REASON_INVALID_MODEL_OUTPUT",
@@ -251,6 +258,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_INTERNAL": 17,
             "ERROR_REASON_SUSPENDED": 18,
             "ERROR_REASON_WRONG_STATE": 19,
+            "ERROR_REASON_SLOW_READER": 20,
             "ERROR_REASON_PROVIDER_FAILED": 40,
             "ERROR_REASON_PROVIDER_RATE_LIMITED": 41,
             "ERROR_REASON_INVALID_MODEL_OUTPUT": 42,
