@@ -20,7 +20,13 @@ async def test_a_repository_is_named_where_there_is_one(
 ):
     """A scenario's commit stands in its script only: no path may lead to it."""
     order = Order(
-        creator_id="me", project_id=project, plan_slug="partner", goal="g", request_id=uuid4(), scenario=scenario
+        creator_id="me",
+        payer_id="me",
+        project_id=project,
+        plan_slug="partner",
+        goal="g",
+        request_id=uuid4(),
+        scenario=scenario,
     )
     build_id, _ = await starter.start(order)
     builds = Builds(pool, repositories=tmp_path)
