@@ -26,6 +26,17 @@ class Settings(BaseSettings):
     # A JSON file of operator prices; see usage/prices.py.
     prices_file: Path | None = Field(None, alias="COFOUNDER_PRICES")
 
+    # Blobs lie in Postgres, or in this S3 bucket (the extra `s3`). Without a key of its own, the store takes the
+    # credentials that the environment gives: a container's or a machine's role.
+    blob_bucket: str = Field("", alias="COFOUNDER_BLOB_BUCKET")
+    blob_prefix: str = Field("", alias="COFOUNDER_BLOB_PREFIX")
+    # Empty for AWS's own.
+    blob_endpoint: str = Field("", alias="COFOUNDER_BLOB_ENDPOINT")
+    blob_region: str = Field("", alias="AWS_REGION")
+    blob_access_key_id: str = Field("", alias="AWS_ACCESS_KEY_ID")
+    blob_secret_access_key: SecretStr = Field(SecretStr(""), alias="AWS_SECRET_ACCESS_KEY")
+    blob_timeout_seconds: float = Field(30.0, alias="COFOUNDER_BLOB_TIMEOUT_SECONDS", ge=0.1)
+
     # The edge
     host: str = Field("127.0.0.1", alias="COFOUNDER_HOST")
     grpc_port: int = Field(50051, alias="GRPC_PORT")

@@ -11,6 +11,9 @@ import asyncpg
 import redis.asyncio as redis
 
 from cofounder_server import db, tasks
+from cofounder_server.blobs.blobs import Blobs
+from cofounder_server.blobs.postgres import PostgresStore
+from cofounder_server.blobs.store import Store
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
@@ -34,6 +37,7 @@ class Seams:
     publisher: type[Publisher] = Publisher
     queue: type[Queue] = Queue
     transitions: type[Transitions] = Transitions
+    blobs: type[Blobs] = Blobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,8 @@ def own_secrets(settings: Settings) -> frozenset[str]:
     urls = [secret.get_secret_value() for secret in (settings.database_url, settings.redis_url)]
     # Also alone: a driver names neither host nor user where it quotes a password.
     passwords = [unquote(urlsplit(url).password or "") for url in urls]
-    values = [*urls, *passwords, settings.anthropic_api_key.get_secret_value()]
+    keys = [secret.get_secret_value() for secret in (settings.anthropic_api_key, settings.blob_secret_access_key)]
+    values = [*urls, *passwords, *keys]
     # Shorter ones, such as the word that stands for a key in a rehearsal, are ordinary words.
     return frozenset(value for value in values if len(value) >= 12)
 
@@ -95,6 +100,24 @@ async def ground(settings: Settings, seams: Seams, *, connections: int) -> Async
             watches=await stack.enter_async_context(watches),
             builds=Builds(pool, repositories=None if settings.production else settings.data / "repositories"),
         )
+
+
+def blob_store(settings: Settings, pool: asyncpg.Pool) -> Store:
+    """Returns the store that the settings name: a bucket, or else Postgres."""
+    if not settings.blob_bucket:
+        return PostgresStore(pool)
+    # Here, so that only who has a bucket needs its client.
+    from cofounder_server.blobs.s3 import S3Store
+
+    return S3Store(
+        bucket=settings.blob_bucket,
+        prefix=settings.blob_prefix,
+        endpoint=settings.blob_endpoint,
+        region=settings.blob_region,
+        access_key_id=settings.blob_access_key_id,
+        secret_access_key=settings.blob_secret_access_key.get_secret_value(),
+        timeout=settings.blob_timeout_seconds,
+    )
 
 
 @contextlib.contextmanager
