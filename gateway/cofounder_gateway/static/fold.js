@@ -168,8 +168,10 @@ function creditRecorded(/** @type {State} */ state, /** @type {any} */ e, /** @t
 }
 
 function questionAnswered(/** @type {State} */ state, /** @type {any} */ e, /** @type {At} */ at) {
-  const questions = state.work.questions.filter((each) => each.questionId !== e.questionId);
-  return noted(worked(state, { questions }), at, `Answered: ${e.text ?? ''}`, '', false);
+  const without = (/** @type {Work} */ work) => ({ ...work, questions: work.questions.filter((each) => each.questionId !== e.questionId) });
+  // Wherever an attempt goes back to, the answer stands.
+  const marks = state.marks.map((mark) => ({ ...mark, work: without(mark.work) }));
+  return noted({ ...state, marks, work: without(state.work) }, at, `Answered: ${e.text ?? ''}`, '', false);
 }
 
 function over(/** @type {string} */ kind) {

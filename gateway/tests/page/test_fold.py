@@ -105,9 +105,14 @@ def test_an_attempt_keeps_what_people_said(fold: Any, log: Any) -> None:
         {"warningRaised": {"code": "weak_sandbox", "text": "Weak."}},
         {"steerReceived": {"steerId": "s", "text": "Use SQLite"}},
         {"cancelRequested": {"userId": "u"}},
+        {"questionAsked": {"questionId": "q", "text": "Which?"}},
+        {"stageFinished": {"stage": "STAGE_ARCHITECT", "iteration": 1}},
+        {"questionAnswered": {"questionId": "q", "text": "That"}},
+        {"attemptStarted": {"keptThroughSequence": "7", "reason": "ATTEMPT_REASON_HANDED_BACK"}},
         {"attemptStarted": {"keptThroughSequence": "1", "reason": "ATTEMPT_REASON_HANDED_BACK"}},
     ]
-    state = fold(log(steps))
+    kept, state = fold(log(steps), [9])
+    assert kept["work"]["questions"] == []
     assert [note["text"].split(":")[0] for note in state["notes"][:1]] == ["Instruction"]
     assert state["stopping"] is True
 

@@ -8,6 +8,8 @@ MAX_COMMANDS = 50
 MAX_COMMITS = 50
 MAX_WARNINGS = 50
 MAX_GENERATIONS = 20
+# Ends of stages that a new attempt may begin at, besides the beginning.
+MAX_MARKS = 4
 TAIL_CHARACTERS = 8192
 
 Row = TypeVar("Row")

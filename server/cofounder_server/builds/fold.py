@@ -11,7 +11,7 @@ from typing import TypeVar
 from cofounder.runner.v1 import build_pb2, event_lifecycle_pb2, stage_pb2
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
-from cofounder_server.builds import fold_work
+from cofounder_server.builds import fold_marks, fold_work
 from cofounder_server.builds.bounds import MAX_GENERATIONS, MAX_STAGE_RUNS, MAX_WARNINGS, append_tail, keep_last
 
 Rule = Callable[[BuildSnapshot, BuildEvent], None]
@@ -55,6 +55,7 @@ def _accepted(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     build.create_time.CopyFrom(event.create_time)
     if accepted.HasField("origin"):
         build.origin.CopyFrom(accepted.origin)
+    fold_marks.begin(snapshot, event)
 
 
 def _attempt_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
@@ -63,13 +64,7 @@ def _attempt_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     build.stage = stage_pb2.STAGE_UNSPECIFIED
     if not build.HasField("start_time"):
         build.start_time.CopyFrom(event.create_time)
-    kept = event.attempt_started.kept_through_sequence
-    for run in snapshot.stage_runs:
-        if not run.HasField("finish_time"):
-            run.voided = True
-    for text in snapshot.generations:
-        text.voided = True
-    fold_work.void_after(snapshot, kept)
+    fold_marks.go_back(snapshot, event.attempt_started.kept_through_sequence)
 
 
 def _attempt_finished(snapshot: BuildSnapshot, event: BuildEvent) -> None:
@@ -88,7 +83,11 @@ def _stage_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     started = event.stage_started
     snapshot.build.stage, snapshot.build.state = started.stage, build_pb2.BUILD_STATE_RUNNING
     snapshot.stage_runs.add(
-        stage=started.stage, iteration=started.iteration, attempt=event.attempt, start_time=event.create_time
+        stage=started.stage,
+        iteration=started.iteration,
+        attempt=event.attempt,
+        start_time=event.create_time,
+        start_sequence=event.sequence,
     )
     keep_last(snapshot.stage_runs, MAX_STAGE_RUNS)
 
@@ -96,21 +95,27 @@ def _stage_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 def _stage_finished(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     finished = event.stage_finished
     needs_work = finished.outcome == event_lifecycle_pb2.StageFinished.OUTCOME_NEEDS_WORK
-    for run in reversed(snapshot.stage_runs):
+    for run in fold_marks.current(snapshot, snapshot.stage_runs):
         if (run.stage, run.iteration, run.attempt) == (finished.stage, finished.iteration, event.attempt):
             run.finish_time.CopyFrom(event.create_time)
             run.summary, run.needs_work = finished.summary, needs_work
-            return
+            break
+    fold_marks.mark(snapshot, event)
 
 
 def _generation_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     started = event.generation_started
-    snapshot.generations.add(generation_id=started.generation_id, stage=started.stage, model=started.model)
+    snapshot.generations.add(
+        generation_id=started.generation_id,
+        stage=started.stage,
+        model=started.model,
+        start_sequence=event.sequence,
+    )
     keep_last(snapshot.generations, MAX_GENERATIONS)
 
 
 def _text_delta(snapshot: BuildSnapshot, event: BuildEvent) -> None:
-    for generation in reversed(snapshot.generations):
+    for generation in fold_marks.current(snapshot, snapshot.generations):
         if generation.generation_id == event.text_delta.generation_id:
             tail, omitted = append_tail(generation.text_tail, event.text_delta.text)
             generation.text_tail = tail
@@ -120,7 +125,7 @@ def _text_delta(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 
 def _generation_voided(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     voided = event.generation_voided.generation_id
-    for generation in snapshot.generations:
+    for generation in fold_marks.current(snapshot, snapshot.generations):
         if generation.generation_id == voided:
             generation.voided = True
     fold_work.drop_drafts(snapshot, voided)
@@ -158,11 +163,14 @@ def _question_asked(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 
 
 def _question_answered(snapshot: BuildSnapshot, event: BuildEvent) -> None:
-    _remove(snapshot.open_questions, lambda question: question.question_id == event.question_answered.question_id)
+    answered = event.question_answered.question_id
+    _remove(snapshot.open_questions, lambda question: question.question_id == answered)
+    fold_marks.answered(snapshot, answered)
 
 
 def _steer_received(snapshot: BuildSnapshot, event: BuildEvent) -> None:
     snapshot.open_steers.append(event.steer_received)
+    fold_marks.steered(snapshot, event.steer_received)
 
 
 def _steer_applied(snapshot: BuildSnapshot, event: BuildEvent) -> None:
@@ -195,7 +203,8 @@ def _over(state: build_pb2.BuildState) -> Rule:
         build.finish_time.CopyFrom(event.create_time)
         if event.HasField("build_failed"):
             build.error.CopyFrom(event.build_failed.error)
-        del snapshot.drafts[:], snapshot.open_questions[:], snapshot.open_steers[:]
+        # Nothing follows, so nothing goes back either.
+        del snapshot.drafts[:], snapshot.open_questions[:], snapshot.open_steers[:], snapshot.marks[:]
 
     return rule
 

@@ -5,18 +5,8 @@ from collections.abc import Callable
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot, CommandRun, FileState
+from cofounder_server.builds import fold_marks
 from cofounder_server.builds.bounds import MAX_COMMANDS, MAX_COMMITS, append_tail, keep_last
-
-
-def void_after(snapshot: BuildSnapshot, kept: int) -> None:
-    """Takes back what an attempt did after `kept` and was lost with it. Commits and usage stand."""
-    del snapshot.drafts[:]
-    for place in reversed(range(len(snapshot.files))):
-        if snapshot.files[place].sequence > kept:
-            del snapshot.files[place]
-    for place in reversed(range(len(snapshot.commands))):
-        if not snapshot.commands[place].HasField("finished"):
-            del snapshot.commands[place]
 
 
 def drop_drafts(snapshot: BuildSnapshot, generation_id: str) -> None:
@@ -63,7 +53,8 @@ def _close_draft(snapshot: BuildSnapshot, path: str) -> None:
 
 
 def _command_started(snapshot: BuildSnapshot, event: BuildEvent) -> None:
-    snapshot.commands.add(command_id=event.command_started.command_id, argv=event.command_started.argv)
+    started = event.command_started
+    snapshot.commands.add(command_id=started.command_id, argv=started.argv, start_sequence=event.sequence)
     keep_last(snapshot.commands, MAX_COMMANDS)
 
 
@@ -80,7 +71,8 @@ def _command_finished(snapshot: BuildSnapshot, event: BuildEvent) -> None:
 
 
 def _command(snapshot: BuildSnapshot, command_id: str) -> CommandRun | None:
-    return next((run for run in reversed(snapshot.commands) if run.command_id == command_id), None)
+    running = fold_marks.current(snapshot, snapshot.commands)
+    return next((run for run in running if run.command_id == command_id), None)
 
 
 def _test_reported(snapshot: BuildSnapshot, event: BuildEvent) -> None:

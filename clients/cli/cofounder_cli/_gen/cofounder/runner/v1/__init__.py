@@ -158,6 +158,7 @@ __all__ = (
     "Stage",
     "StageFinished",
     "StageFinishedOutcome",
+    "StageMark",
     "StageRun",
     "StageStarted",
     "StartBuildRequest",
@@ -2101,6 +2102,14 @@ class BuildSnapshot(betterproto2.Message):
     The text of the newest calls of the models, in order. The last 20.
     """
 
+    marks: "list[StageMark]" = betterproto2.field(
+        15, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    Where a new attempt may begin, in order: the beginning, and the ends of the
+    last 4 finished stages.
+    """
+
 
 default_message_pool.register_message(
     "cofounder.runner.v1", "BuildSnapshot", BuildSnapshot
@@ -2430,6 +2439,11 @@ class CommandRun(betterproto2.Message):
     )
     """
     Absent while it runs.
+    """
+
+    start_sequence: "int" = betterproto2.field(6, betterproto2.TYPE_INT64)
+    """
+    The sequence of its `CommandStarted`.
     """
 
 
@@ -3720,7 +3734,12 @@ class GenerationText(betterproto2.Message):
 
     voided: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    True if it broke and its text is void.
+    True if it broke or was lost with its attempt, and its text is void.
+    """
+
+    start_sequence: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)
+    """
+    The sequence of its `GenerationStarted`.
     """
 
 
@@ -5238,6 +5257,95 @@ default_message_pool.register_message(
 
 
 @dataclass(eq=False, repr=False)
+class StageMark(betterproto2.Message):
+    """
+    The work as it stood at the end of a finished stage. A new attempt that keeps
+    everything up to here goes on from this: see `AttemptStarted`.
+    """
+
+    sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    The sequence of the `StageFinished`; of the `BuildAccepted` for the
+    beginning.
+    """
+
+    stage: "Stage" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: Stage(0)
+    )
+    """
+    Which stage. Unspecified for the beginning.
+    """
+
+    iteration: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+    """
+    As in `StageFinished`.
+    """
+
+    attempt: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    The attempt it belongs to.
+    """
+
+    tree_hash: "bytes" = betterproto2.field(5, betterproto2.TYPE_BYTES)
+    """
+    As in `StageFinished`.
+    """
+
+    plan: "PlanProposed | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The plan.
+    """
+
+    files: "list[FileState]" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    The files of the workspace, by path.
+    """
+
+    tests: "TestReported | None" = betterproto2.field(
+        8, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The last count of the tests.
+    """
+
+    commits: "list[CommitCreated]" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    The commits, in order.
+    """
+
+    warnings: "list[WarningRaised]" = betterproto2.field(
+        10, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    What was amiss, in order.
+    """
+
+    open_questions: "list[QuestionAsked]" = betterproto2.field(
+        11, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    Questions that wait for an answer. One that was answered since is left out:
+    the answer stands.
+    """
+
+    open_steers: "list[SteerReceived]" = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    Instructions that no stage up to here took up, with those given since.
+    """
+
+
+default_message_pool.register_message("cofounder.runner.v1", "StageMark", StageMark)
+
+
+@dataclass(eq=False, repr=False)
 class StageRun(betterproto2.Message):
     """
     One run of a stage.
@@ -5292,7 +5400,12 @@ class StageRun(betterproto2.Message):
 
     voided: "bool" = betterproto2.field(8, betterproto2.TYPE_BOOL)
     """
-    True if its attempt was lost before it ended.
+    True if its attempt was lost and the run with it.
+    """
+
+    start_sequence: "int" = betterproto2.field(9, betterproto2.TYPE_INT64)
+    """
+    The sequence of its `StageStarted`.
     """
 
 
