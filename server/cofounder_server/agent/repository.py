@@ -126,6 +126,27 @@ class Repository:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    async def bundle(self) -> bytes:
+        """Returns all commits, in git's own form, which `restore` takes. Raises RepositoryError if there are none."""
+        await self._head()
+        return await self._ask("bundle", "create", "--quiet", "-", "--branches", folder=self._folder)
+
+    async def restore(self, bundle: bytes, *, branch: str) -> str:
+        """Takes over the commits of a bundle and returns the last one of `branch`, on which the next will stand.
+
+        Raises BadRef, and RepositoryError if it is no bundle or has no such branch.
+        """
+        target = f"refs/heads/{check_ref(branch)}"
+        await self._create()
+        carried = self._home / f"{secrets.token_hex(4)}.bundle"
+        try:
+            await asyncio.to_thread(carried.write_bytes, bundle)
+            await self._run("fetch", "--quiet", "--no-tags", "--", str(carried), "+refs/heads/*:refs/heads/*")
+        finally:
+            carried.unlink(missing_ok=True)
+        await self._run("symbolic-ref", "HEAD", target)
+        return await self._head()
+
     async def _create(self) -> None:
         if self._folder.is_dir():
             return
@@ -164,6 +185,9 @@ class Repository:
         return await self._git(*arguments, given=given, folder=self._folder)
 
     async def _git(self, *arguments: str, given: bytes = b"", folder: Path | None = None) -> str:
+        return (await self._ask(*arguments, given=given, folder=folder)).decode(errors="replace")
+
+    async def _ask(self, *arguments: str, given: bytes = b"", folder: Path | None = None) -> bytes:
         """Runs git with nothing but our own configuration, on the repository `folder` if one is given."""
         environment = _environment(self._home)
         if folder is not None:
@@ -180,7 +204,7 @@ class Repository:
         if process.returncode != 0:
             said = complaint.decode(errors="replace").strip()[-500:]
             raise RepositoryError(f"git {arguments[0]} failed with code {process.returncode}: {said}")
-        return shown.decode(errors="replace")
+        return shown
 
 
 _STAGED = "refs/cofounder/staged"

@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,16 @@ class Workspace:
 
         Raises BadName for a refused, colliding or linked path, and WorkspaceFull beyond a cap; then nothing changed.
         """
-        path = names.check_path(path)
-        self._check_room(path, len(content))
+        return self.write_all({path: content})[0]
+
+    def write_all(self, contents: Mapping[str, bytes]) -> list[File]:
+        """Writes many files as `write` does, for one look at what is there. Raises as it does: names and caps of all
+        are checked before the first is written."""
+        checked = {names.check_path(path): content for path, content in contents.items()}
+        self._check_room({path: len(content) for path, content in checked.items()})
+        return [self._place(path, content) for path, content in checked.items()]
+
+    def _place(self, path: str, content: bytes) -> File:
         with self._parent(path, create=True) as (folder, name):
             # "~" cannot stand in a name, so a file left here by a crash is never taken for one of the project.
             partial = f"~{secrets.token_hex(8)}"
@@ -138,23 +146,23 @@ class Workspace:
 
     def tree_hash(self) -> str:
         """Returns one SHA-256 (hexadecimal) over all paths and contents: equal exactly if the projects are equal."""
-        whole = hashlib.sha256()
-        for file in self.files():
-            whole.update(f"{file.path}\0{file.sha256}\n".encode())
-        return whole.hexdigest()
+        return hashlib.sha256(manifest(self.files())).hexdigest()
 
-    def _check_room(self, path: str, size: int) -> None:
-        if size > self._max_file_bytes:
-            raise WorkspaceFull(f"{path!r} would have {size} bytes; a file may have {self._max_file_bytes}")
+    def _check_room(self, wanted: Mapping[str, int]) -> None:
         sizes, _ = self._survey()
         known = names.Names(limit=self._max_files)
         for other in sizes:
             known.add(other)
-        if path not in known and len(known) >= self._max_files:
-            raise WorkspaceFull(f"the project has {len(known)} files already; that is the most it may have")
-        known.add(path)
-        if sum(sizes.values()) - sizes.get(path, 0) + size > self._max_total_bytes:
-            raise WorkspaceFull(f"with {path!r} the project would exceed its {self._max_total_bytes} bytes")
+        total = sum(sizes.values())
+        for path, size in wanted.items():
+            if size > self._max_file_bytes:
+                raise WorkspaceFull(f"{path!r} would have {size} bytes; a file may have {self._max_file_bytes}")
+            if path not in known and len(known) >= self._max_files:
+                raise WorkspaceFull(f"the project has {len(known)} files already; that is the most it may have")
+            known.add(path)
+            total += size - sizes.get(path, 0)
+            if total > self._max_total_bytes:
+                raise WorkspaceFull(f"with {path!r} the project would exceed its {self._max_total_bytes} bytes")
 
     def _survey(self) -> tuple[dict[str, int], list[Skipped]]:
         """Returns the size of each file of the project by its path, sorted, without reading any, and the skipped."""
@@ -253,6 +261,11 @@ class Workspace:
             except OSError:
                 return
             parts.pop()
+
+
+def manifest(files: Sequence[File]) -> bytes:
+    """Returns what names a tree, for files sorted by path: its SHA-256 is the tree hash."""
+    return "".join(f"{file.path}\0{file.sha256}\n" for file in files).encode()
 
 
 def remove(root: Path) -> None:
