@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib import resources
 from types import SimpleNamespace
@@ -80,10 +80,12 @@ def migrations() -> Mapping[str, str]:
     return {file.name: file.read_text() for file in files}
 
 
-async def migrate(dsn: str) -> list[str]:
+async def migrate(dsn: str, *others: Callable[[str], Awaitable[None]]) -> list[str]:
     """Brings the database up to this program's schema and returns the names of what was applied.
 
     Runs under an advisory lock, so any number of processes may start at once; each migration is one transaction.
+    `others` see to tables that a library versions itself: they run last, under the same lock, and must do nothing where
+    nothing is to be done.
 
     Raises:
         CannotConnectError: Postgres is not there, or refuses us.
@@ -94,7 +96,7 @@ async def migrate(dsn: str) -> list[str]:
         raise CannotConnectError(fault) from fault
     applied = []
     try:
-        await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
+        await _lock(connection)
         await connection.execute(
             "create table if not exists migrations (name text primary key, apply_time timestamptz default now())"
         )
@@ -105,6 +107,20 @@ async def migrate(dsn: str) -> list[str]:
                     await connection.execute(sql)
                     await connection.execute("insert into migrations (name) values ($1)", name)
                 applied.append(name)
+        for other in others:
+            await other(dsn)
     finally:
         await connection.close()
     return applied
+
+
+async def _lock(connection: "asyncpg.Connection[Any]") -> None:
+    """Takes the migrations' lock, by asking again and again.
+
+    Who waits for it inside Postgres holds a snapshot, and a `create index concurrently` of `others` would wait for that
+    in turn, for ever.
+    """
+    while True:
+        if await connection.fetchval("select pg_try_advisory_lock($1)", MIGRATION_LOCK):
+            return
+        await asyncio.sleep(0.05)

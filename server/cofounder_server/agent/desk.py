@@ -15,6 +15,7 @@ from cofounder_server.agent import llm, stream
 from cofounder_server.agent.repository import Repository
 from cofounder_server.agent.runner import Caller
 from cofounder_server.agent.sandbox_seam import Sandbox
+from cofounder_server.agent.trees import Trees
 from cofounder_server.agent.workspace import Workspace
 from cofounder_server.builds import text as texts
 from cofounder_server.clock import Clock
@@ -35,6 +36,7 @@ class Desk:
     sandbox: Sandbox
     workspace: Workspace
     repository: Repository
+    trees: Trees
     exported: Path
     clock: Clock
     write: Callable[[BuildEvent], None]

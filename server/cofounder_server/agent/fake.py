@@ -16,6 +16,7 @@ from cofounder_server import errors
 from cofounder_server.agent import scenarios
 from cofounder_server.agent.runner import BuildOrder, Caller
 from cofounder_server.agent.scenarios import SCENARIOS
+from cofounder_server.builds.model import StageEnd
 from cofounder_server.clock import Clock
 
 __all__ = ["SCENARIOS", "RunnerFake"]
@@ -44,8 +45,9 @@ class RunnerFake:
         self._clock = clock
         self._pace = pace
 
-    async def run(self, caller: Caller, order: BuildOrder) -> _Events:
-        """Plays the whole script. See `BuildRunner`."""
+    async def run(self, caller: Caller, order: BuildOrder, after: StageEnd | None = None) -> _Events:
+        """Plays the whole script. It keeps nothing to go on from, so `after` must be None. See `BuildRunner`."""
+        assert after is None
         for stage in self._stages():
             async for event in self.step(caller, order, stage):
                 yield event

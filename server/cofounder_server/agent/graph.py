@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from cofounder.runner.v1.stage_pb2 import Stage
@@ -25,8 +26,11 @@ STAGES: dict[str, tuple["Stage", Body]] = {
 _Next = Literal["coder", "debugger", "reviewer", "git_manager", "__end__"]
 
 
-def pipeline(*, iterations: int) -> Graph:
-    """Returns the whole pipeline. It ends early when the coder ran `iterations` times in vain."""
+def pipeline(*, iterations: int, saver: BaseCheckpointSaver[str] | None = None) -> Graph:
+    """Returns the whole pipeline. It ends early when the coder ran `iterations` times in vain.
+
+    With a saver, the state after each stage is a checkpoint.
+    """
 
     def spent(state: State) -> bool:
         return state["runs"].get("coder", 0) >= iterations
@@ -52,7 +56,7 @@ def pipeline(*, iterations: int) -> Graph:
     built.add_conditional_edges("reviewer", after_reviewer, ["git_manager", "coder", END])
     built.add_edge("git_manager", END)
     # The bound is ours; langgraph's own must not be met before it.
-    return built.compile().with_config(recursion_limit=20 + 6 * iterations)
+    return built.compile(checkpointer=saver).with_config(recursion_limit=20 + 6 * iterations)
 
 
 def single(name: str) -> Graph:

@@ -13,11 +13,15 @@ from cofounder.runner.v1.event_control_pb2 import ConvergenceMeasured
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server import errors
 from cofounder_server.agent import graph, llm, state, workspace
+from cofounder_server.agent.checkpoints import Checkpoints
 from cofounder_server.agent.desk import Desk
 from cofounder_server.agent.nodes import git_manager
+from cofounder_server.agent.play import play
 from cofounder_server.agent.repository import Repository
 from cofounder_server.agent.runner import BuildOrder, Caller
 from cofounder_server.agent.sandbox_seam import Sandbox
+from cofounder_server.agent.trees import Trees
+from cofounder_server.builds.model import StageEnd
 from cofounder_server.clock import Clock
 
 ITERATIONS = 6
@@ -28,6 +32,8 @@ class RunnerReal:
     """Plays builds in folders of their own below `data`.
 
     Args:
+        trees: Keep what each stage leaves, for any worker.
+        checkpoints: Keep the state after each stage, likewise.
         data: `workspaces/<build>/<attempt>` holds what an attempt works on, `repositories/<build>` what it led to.
         iterations: How often the coder may be asked in one build.
         keep: Whether the workspace stays when an attempt is over.
@@ -38,6 +44,8 @@ class RunnerReal:
         *,
         models: llm.Models,
         sandbox: Sandbox,
+        trees: Trees,
+        checkpoints: Checkpoints,
         data: Path,
         clock: Clock,
         iterations: int = ITERATIONS,
@@ -45,18 +53,23 @@ class RunnerReal:
     ) -> None:
         self._models = models
         self._sandbox = sandbox
+        self._trees = trees
+        self._checkpoints = checkpoints
         self._data = data
         self._clock = clock
         self._iterations = iterations
         self._keep = keep
 
-    async def run(self, caller: Caller, order: BuildOrder) -> AsyncGenerator[BuildEvent, None]:
-        """Plays the whole pipeline in a fresh workspace. See `BuildRunner`."""
+    async def run(
+        self, caller: Caller, order: BuildOrder, after: StageEnd | None = None
+    ) -> AsyncGenerator[BuildEvent, None]:
+        """Plays the pipeline in a fresh workspace, or in that of a finished stage, made again. See `BuildRunner`."""
         desk = self._desk(caller, fresh=True)
         try:
-            reached = [state.begin(order.goal)]
-            pipeline = graph.pipeline(iterations=self._iterations)
-            async with contextlib.aclosing(_play(pipeline, desk, reached)) as events:
+            reached = [state.begin(order.goal) if after is None else await self._take_up(desk, after)]
+            pipeline = await self._pipeline(caller, None if after is None else reached[0])
+            playing = play(pipeline, desk, reached, reached[0] if after is None else None, durability="sync")
+            async with contextlib.aclosing(playing) as events:
                 async for event in events:
                     yield event
             for event in await self._end(desk, reached[0]):
@@ -74,10 +87,30 @@ class RunnerReal:
         kept = self._attempt(caller).with_suffix(".json")
         begun = json.loads(kept.read_text()) if kept.exists() else state.begin(order.goal)
         reached = [cast("state.State", begun)]
-        async with contextlib.aclosing(_play(graph.single(name), desk, reached)) as events:
+        async with contextlib.aclosing(play(graph.single(name), desk, reached, reached[0])) as events:
             async for event in events:
                 yield event
         kept.write_text(json.dumps(reached[0]))
+
+    async def _pipeline(self, caller: Caller, taken_up: state.State | None) -> graph.Graph:
+        """Returns the graph on this attempt's own thread, which begins with the state that was taken up."""
+        thread = self._checkpoints.thread(caller)
+        pipeline = graph.pipeline(iterations=self._iterations, saver=self._checkpoints.saver)
+        if taken_up is not None:
+            # As if the stage had just ended here.
+            await pipeline.aupdate_state(thread, taken_up, as_node=taken_up["node"])
+        return pipeline.with_config(thread)
+
+    async def _take_up(self, desk: Desk, after: StageEnd) -> state.State:
+        """Makes workspace and repository as they were at the end of a stage; returns the state."""
+        kept = await self._checkpoints.state_after(desk.caller.build_id, after)
+        if kept is None:
+            raise LookupError(f"the checkpoint of event {after.sequence} is gone")
+        await self._trees.rebuild(after.tree_hash, desk.workspace)
+        if kept["commits"]:
+            await self._trees.rebuild_commits(bytes.fromhex(kept["bundle"]), desk.repository, branch=kept["branch"])
+            await git_manager.set_out(desk)
+        return kept
 
     def _attempt(self, caller: Caller) -> Path:
         return self._data / "workspaces" / caller.build_id / str(caller.attempt)
@@ -94,6 +127,7 @@ class RunnerReal:
             workspace=workspace.Workspace(root),
             # Beside the workspace: the model and what it wrote never see it (D-8).
             repository=Repository(root.with_suffix(".git")),
+            trees=self._trees,
             exported=self._data / "repositories" / caller.build_id,
             clock=self._clock,
             write=_nowhere,
@@ -129,20 +163,6 @@ class RunnerReal:
         failures = list(_failures(reached))[:_MOST_FAILURES]
         desk.emit(build_partial=life.BuildPartial(summary=_summary(reached), failures=failures))
         return events
-
-
-async def _play(played: graph.Graph, desk: Desk, reached: list[state.State]) -> AsyncGenerator[BuildEvent, None]:
-    """Yields the events of a graph's run; `reached` then holds the state it came to. Raises what a stage raised.
-
-    Closing it cancels the stage that runs and waits until that has let go of the model and the sandbox.
-    """
-    stream = played.astream(reached[0], context=desk, stream_mode=["custom", "values"])
-    async with contextlib.aclosing(cast("AsyncGenerator[tuple[str, object], None]", stream)) as parts:
-        async for mode, part in parts:
-            if mode == "custom":
-                yield cast("BuildEvent", part)
-            else:
-                reached[0] = cast("state.State", part)
 
 
 def _nowhere(event: BuildEvent) -> None:

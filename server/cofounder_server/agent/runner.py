@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.stage_pb2 import Stage
+from cofounder_server.builds.model import StageEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Caller:
     project_id: str
     build_id: str
     attempt: int
+    # The fence it holds: what it keeps for later is kept under this.
+    generation: int
     plan_slug: str
 
 
@@ -49,8 +52,8 @@ class BuildRunner(Protocol):
     call and the sandbox's whole tree before it returns.
     """
 
-    def run(self, caller: Caller, order: BuildOrder) -> AsyncGenerator[BuildEvent, None]:
-        """Plays the whole pipeline."""
+    def run(self, caller: Caller, order: BuildOrder, after: StageEnd | None = None) -> AsyncGenerator[BuildEvent, None]:
+        """Plays the whole pipeline, or what is left of it after a stage that a former attempt finished."""
 
     def step(self, caller: Caller, order: BuildOrder, stage: Stage) -> AsyncGenerator[BuildEvent, None]:
         """Plays one stage. Raises `InvalidRequest`, naming the valid ones, for anything that is no stage."""

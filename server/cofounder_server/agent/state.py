@@ -30,6 +30,18 @@ class TestCount(TypedDict):
     skipped: int
 
 
+class Ended(TypedDict):
+    """The end of a stage. It stands in the state, so that the checkpoint knows which end it is of."""
+
+    attempt: int
+    stage: int
+    iteration: int
+    outcome: int
+    summary: str
+    # The tree hash, hexadecimal.
+    tree: str
+
+
 class State(TypedDict, total=False):
     """The pipeline's state. Files are in the workspace; `changes` tells what became of each since the beginning."""
 
@@ -49,7 +61,10 @@ class State(TypedDict, total=False):
     retry_count: int
     branch: str
     commits: list[str]
+    # The address of the blob that holds the commits, hexadecimal.
+    bundle: str
     node: str
+    ended: Ended
     needs_human_review: bool
     is_complete: bool
     has_fatal_error: bool

@@ -11,6 +11,9 @@ import asyncpg
 import redis.asyncio as redis
 
 from cofounder_server import db, tasks
+from cofounder_server.agent.checkpoints import Saver
+from cofounder_server.agent.resume import Resumes
+from cofounder_server.agent.trees import Trees
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.blobs.postgres import PostgresStore
 from cofounder_server.blobs.store import Store
@@ -38,6 +41,9 @@ class Seams:
     queue: type[Queue] = Queue
     transitions: type[Transitions] = Transitions
     blobs: type[Blobs] = Blobs
+    saver: type[Saver] = Saver
+    trees: type[Trees] = Trees
+    resumes: type[Resumes] = Resumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -10,12 +11,14 @@ import structlog
 
 from cofounder_server import errors
 from cofounder_server.agent import sandbox
+from cofounder_server.agent.checkpoints import Checkpoints, open_saver
 from cofounder_server.agent.fake import RunnerFake
 from cofounder_server.agent.llm import Models
 from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.runner import BuildRunner
-from cofounder_server.app.ground import Seams, ground, own_secrets, running, until_told_to_stop
+from cofounder_server.agent.trees import Trees
+from cofounder_server.app.ground import Seams, blob_store, ground, own_secrets, running, until_told_to_stop
 from cofounder_server.builds.model import Job
 from cofounder_server.clock import Clock
 from cofounder_server.settings import Settings
@@ -24,6 +27,7 @@ from cofounder_server.worker.board import Board
 from cofounder_server.worker.group_commit import GroupCommit
 from cofounder_server.worker.leases import Leases
 from cofounder_server.worker.loop import Worker
+from cofounder_server.worker.prune import Pruner
 from cofounder_server.worker.run_build import Desk
 
 # A worker commits on one connection, and begins and ends builds on a few.
@@ -37,8 +41,12 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
     isolation = await sandbox.probe()
     if isolation.kind == "none":
         logger.warning("no sandbox on this machine", reason=isolation.reason)
+    seams = seams or Seams()
     async with contextlib.AsyncExitStack() as stack:
-        base = await stack.enter_async_context(ground(settings, seams or Seams(), connections=CONNECTIONS))
+        base = await stack.enter_async_context(ground(settings, seams, connections=CONNECTIONS))
+        trees = seams.trees(seams.blobs(blob_store(settings, base.pool), base.clock))
+        saver = await stack.enter_async_context(open_saver(settings.database_url.get_secret_value(), seams.saver))
+        checkpoints = Checkpoints(saver)
         models = _models(settings, base.clock)
         stack.push_async_callback(models.aclose)
         leases = Leases(
@@ -46,23 +54,26 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
+        agents = Agents(settings, base.clock, models, isolation, trees, checkpoints)
         desk = Desk(
             pool=base.pool,
             transitions=base.transitions,
+            resumes=seams.resumes(base.pool, checkpoints, trees),
             builds=base.builds,
             queue=base.queue,
             watches=base.watches,
             commit=await stack.enter_async_context(GroupCommit(base.log, base.publisher, base.clock)),
-            runner_of=lambda job: _runner(job, settings, base.clock, models, isolation),
+            runner_of=lambda job: _runner(job, agents),
             secrets=own_secrets(settings),
             leases=await stack.enter_async_context(leases),
         )
+        pruner = Pruner(base.pool, checkpoints, seconds=settings.sweep_seconds)
         worker_id = f"{socket.gethostname()}:{os.getpid()}"
         slots = settings.worker_slots
         board = Board(base.pool, base.clock, worker_id=worker_id, slots=slots, seconds=settings.board_seconds)
         worker = Worker(desk, board, worker_id=worker_id, slots=slots)
         with until_told_to_stop() as stop:
-            async with running(worker.run(), name="worker"):
+            async with running(pruner.run(), name="pruner"), running(worker.run(), name="worker"):
                 logger.info("working", slots=slots, sandbox=isolation.kind)
                 _say_ready(settings.ready_fifo)
                 await stop.wait()
@@ -112,9 +123,22 @@ def _patience(settings: Settings) -> Patience:
     )
 
 
-def _runner(job: Job, settings: Settings, clock: Clock, models: Models, isolation: sandbox.Isolation) -> BuildRunner:
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """What runners are made of."""
+
+    settings: Settings
+    clock: Clock
+    models: Models
+    isolation: sandbox.Isolation
+    trees: Trees
+    checkpoints: Checkpoints
+
+
+def _runner(job: Job, agents: Agents) -> BuildRunner:
+    settings, isolation = agents.settings, agents.isolation
     if job.scenario:
-        return RunnerFake(job.scenario, clock=clock, pace=settings.rehearsal_pace)
+        return RunnerFake(job.scenario, clock=agents.clock, pace=settings.rehearsal_pace)
     try:
         chosen = sandbox.choose(
             isolation,
@@ -124,4 +148,11 @@ def _runner(job: Job, settings: Settings, clock: Clock, models: Models, isolatio
         )
     except sandbox.SandboxUnavailable as fault:
         raise errors.SandboxUnavailable(isolation=isolation.kind) from fault
-    return RunnerReal(models=models, sandbox=chosen, data=settings.data, clock=clock)
+    return RunnerReal(
+        models=agents.models,
+        sandbox=chosen,
+        trees=agents.trees,
+        checkpoints=agents.checkpoints,
+        data=settings.data,
+        clock=agents.clock,
+    )

@@ -76,6 +76,17 @@ class Outcome:
     head: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEnd:
+    """The end of a finished stage in a build's log: where another attempt may go on."""
+
+    sequence: int
+    attempt: int
+    stage: int
+    iteration: int
+    tree_hash: bytes
+
+
 class State(StrEnum):
     """A build's states, as Postgres keeps them; see `BuildState` in the contract."""
 

@@ -165,6 +165,16 @@ update builds set dead_letter_time = null where build_id = $1;
 -- name: request_cancel
 update builds set cancel_user_id = $2, cancel_sequence = $3 where build_id = $1;
 
+-- name: list_idle_threads
+-- The threads of checkpoints whose build is over or gone. A worker that lost its build may write a little more: so they
+-- are looked for in all tables of the saver.
+select distinct thread_id
+  from (select thread_id from checkpoints union
+        select thread_id from checkpoint_blobs union
+        select thread_id from checkpoint_writes) as threads
+  left join builds on builds.build_id::text = split_part(thread_id, ':', 1)
+ where builds.build_id is null or builds.state in ('succeeded', 'partial', 'failed', 'cancelled');
+
 -- name: list_alive
 -- Every build that the queue must know, with what the index needs.
 select build_id, project_id, payer_id, plan_slug, priority, state, lease_owner from builds

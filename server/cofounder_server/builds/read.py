@@ -11,7 +11,7 @@ from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 from cofounder_server import db, errors
 from cofounder_server.builds import fold
-from cofounder_server.builds.model import State
+from cofounder_server.builds.model import StageEnd, State
 
 sql = db.queries("cofounder_server.builds")
 
@@ -35,12 +35,7 @@ class Builds:
     async def get(self, build_id: UUID) -> tuple[Build, BuildSnapshot]:
         """Returns a build, and all that a screen shows of it: the newest stored fold and the events after it, read in
         one statement. Raises NotFound."""
-        row = await self._pool.fetchrow(sql.read_snapshot, build_id)
-        if row is None:
-            raise errors.NotFound("build", str(build_id))
-        tail = WatchBuildResponse.FromString(row["tail"] or b"")
-        stored = BuildSnapshot.FromString(row["snapshot"]) if row["snapshot"] else None
-        snapshot = fold.fold(tail.events, stored)
+        row, snapshot = await _folded(self._pool, build_id)
         build = snapshot.build
         build.build_id, build.oldest_sequence = str(build_id), row["oldest"]
         # What a scenario commits stands in its script only.
@@ -55,6 +50,31 @@ class Builds:
         """
         rows = await self._pool.fetch(sql.list_builds, list(project_ids), before, limit)
         return [_listed(row) for row in rows]
+
+
+async def stage_ends(connection: asyncpg.Pool | db.Connection, build_id: UUID) -> list[StageEnd]:
+    """Returns the ends of finished stages that stand in the log, the newest last: as many as the fold keeps."""
+    _, snapshot = await _folded(connection, build_id)
+    return [
+        StageEnd(
+            sequence=mark.sequence,
+            attempt=mark.attempt,
+            stage=mark.stage,
+            iteration=mark.iteration,
+            tree_hash=mark.tree_hash,
+        )
+        for mark in snapshot.marks
+        if mark.stage
+    ]
+
+
+async def _folded(connection: asyncpg.Pool | db.Connection, build_id: UUID) -> tuple[asyncpg.Record, BuildSnapshot]:
+    row = await connection.fetchrow(sql.read_snapshot, build_id)
+    if row is None:
+        raise errors.NotFound("build", str(build_id))
+    tail = WatchBuildResponse.FromString(row["tail"] or b"")
+    stored = BuildSnapshot.FromString(row["snapshot"]) if row["snapshot"] else None
+    return row, fold.fold(tail.events, stored)
 
 
 def _listed(row: asyncpg.Record) -> Build:

@@ -17,8 +17,9 @@ from cofounder.runner.v1.event_control_pb2 import CancelRequested
 from cofounder_server import db, errors
 from cofounder_server.builds.change import Change, cancelled
 from cofounder_server.builds.log import Log
-from cofounder_server.builds.model import HELD, OVER, Head, Job, State
+from cofounder_server.builds.model import HELD, OVER, Head, Job, StageEnd, State
 from cofounder_server.builds.queue import Entry
+from cofounder_server.builds.read import stage_ends
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock
 
@@ -39,6 +40,8 @@ class Attempt:
     generation: int
     # The sequence of its AttemptStarted.
     head: int
+    # The end of a stage that it goes on from; None if it begins anew.
+    after: StageEnd | None = None
 
 
 def job_of(row: asyncpg.Record) -> Job:
@@ -61,24 +64,32 @@ class Transitions:
         self._publisher = publisher
         self._clock = clock
 
-    async def begin_attempt(self, build_id: UUID, *, worker_id: str, owner: str) -> Attempt | None:
+    async def begin_attempt(
+        self, build_id: UUID, *, worker_id: str, owner: str, after: StageEnd | None = None
+    ) -> Attempt | None:
         """Raises the fence and appends AttemptStarted, in one transaction; None if the build is not to be taken up.
 
         Args:
             owner: The token of the caller's lease; kept, so that an emptied index can be made again.
+            after: Where the worker could go on. The log decides: under the fence the end of the stage must still stand
+                in it, else the attempt begins anew.
         """
         async with self._locked(build_id) as change:
             if change.job.state is not State.QUEUED:
                 return None
             await change.raise_generation()
             await change.move(State.STARTING, sql.start_attempt, self._clock.now(), owner)
+            if after is not None and after not in await stage_ends(change.connection, build_id):
+                after = None
+            kept = after.sequence if after else 0 if change.job.attempt else change.head.head
             started = lifecycle.AttemptStarted(
                 worker_id=worker_id,
                 reason=lifecycle.AttemptReason.Name(change.job.attempt_reason),
-                kept_through_sequence=0 if change.job.attempt else change.head.head,
+                kept_through_sequence=kept,
             )
             await change.append(BuildEvent(attempt=change.job.attempt + 1, attempt_started=started))
-        return Attempt(job=await self.job(build_id), generation=change.head.generation, head=change.head.head)
+        job = await self.job(build_id)
+        return Attempt(job=job, generation=change.head.generation, head=change.head.head, after=after)
 
     async def mark_running(self, build_id: UUID, *, generation: int) -> None:
         """Says that the attempt began its first stage. The log says so by itself; an attempt that lost its lease

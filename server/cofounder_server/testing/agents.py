@@ -4,19 +4,25 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent import llm
+from cofounder_server.agent.checkpoints import Checkpoints
 from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.rehearsal import server
 from cofounder_server.agent.runner import BuildOrder, Caller
 from cofounder_server.agent.sandbox_seam import Sandbox
+from cofounder_server.agent.trees import Trees
+from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.clock import VirtualClock, WallClock
 from cofounder_server.usage.prices import PriceTable
 
@@ -25,8 +31,27 @@ CALLER = Caller(
     project_id="project_1",
     build_id="0193a5c0-0000-7000-8000-0123456789ab",
     attempt=1,
+    generation=1,
     plan_slug="bootstrapper",
 )
+
+
+class MemoryStore:
+    """A store of blobs in memory. See `Store`."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[bytes, bytes] = {}
+
+    async def write(self, bodies: Mapping[bytes, bytes]) -> None:
+        self.bodies |= bodies
+
+    async def read(self, addresses: Collection[bytes]) -> Mapping[bytes, bytes]:
+        return {address: self.bodies[address] for address in addresses if address in self.bodies}
+
+    async def find(self, addresses: Collection[bytes]) -> frozenset[bytes]:
+        return frozenset(address for address in addresses if address in self.bodies)
+
+
 ORDER = BuildOrder(goal="A URL shortener with tests", rehearsal=True)
 TERMINAL = ("build_succeeded", "build_partial", "build_failed", "build_cancelled")
 
@@ -80,8 +105,10 @@ async def runner(
     patience: Patience | None = None,
     iterations: int = 6,
     keep: bool = False,
+    blobs: Blobs | None = None,
+    saver: BaseCheckpointSaver[str] | None = None,
 ) -> AsyncGenerator[RunnerReal, None]:
-    """A real runner whose waits between attempts take no time."""
+    """A real runner whose waits between attempts take no time. What it keeps it keeps in memory, if not told where."""
     models = llm.Models(
         api_key="sk-test",
         base_url=base_url,
@@ -91,7 +118,16 @@ async def runner(
         rng=random.Random(7),
     )
     try:
-        yield RunnerReal(models=models, sandbox=sandbox, data=data, clock=WallClock(), iterations=iterations, keep=keep)
+        yield RunnerReal(
+            models=models,
+            sandbox=sandbox,
+            trees=Trees(blobs or Blobs(MemoryStore(), WallClock())),
+            checkpoints=Checkpoints(saver or InMemorySaver()),
+            data=data,
+            clock=WallClock(),
+            iterations=iterations,
+            keep=keep,
+        )
     finally:
         await models.aclose()
 

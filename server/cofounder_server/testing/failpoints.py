@@ -17,7 +17,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cofounder_server.agent.checkpoints import Saver
+from cofounder_server.agent.resume import Resumes
+from cofounder_server.agent.trees import Trees
 from cofounder_server.app.ground import Seams
+from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.transitions import Transitions
@@ -35,6 +39,13 @@ STEPS: Mapping[str, tuple[type[Any], str]] = {
     "build.take_back": (Transitions, "take_back"),
     "build.hand_back": (Transitions, "hand_back"),
     "build.cancel": (Transitions, "cancel"),
+    "blobs.put": (Blobs, "put"),
+    "tree.keep": (Trees, "keep"),
+    "tree.rebuild": (Trees, "rebuild"),
+    "commits.keep": (Trees, "keep_commits"),
+    "commits.rebuild": (Trees, "rebuild_commits"),
+    "checkpoint.save": (Saver, "aput"),
+    "build.resume": (Resumes, "find"),
 }
 ACTIONS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -81,6 +92,10 @@ class Armed:
             publisher=self._arm(Publisher),
             queue=self._arm(Queue),
             transitions=self._arm(Transitions),
+            blobs=self._arm(Blobs),
+            saver=self._arm(Saver),
+            trees=self._arm(Trees),
+            resumes=self._arm(Resumes),
         )
 
     def _arm(self, seam: type[Seam]) -> type[Seam]:

@@ -19,7 +19,7 @@ from cofounder_server.usage.prices import PriceTable
 KEY = "sk-ant-secret-of-the-operator"
 HALF = ["half ", "of it"]
 OVERLOADED = sse.error("overloaded_error", "Overloaded")
-CALLER = Caller(user_id="u", project_id="p", build_id="b", attempt=1, plan_slug="bootstrapper")
+CALLER = Caller(user_id="u", project_id="p", build_id="b", attempt=1, generation=1, plan_slug="bootstrapper")
 SYSTEM: list[Any] = [{"type": "text", "text": "# Coder", "cache_control": {"type": "ephemeral"}}]
 
 

@@ -108,7 +108,10 @@ class Worker:
         """Plays a claimed build. What goes wrong here leaves the lease to run out: the sweeper then sees to it."""
         build_id, owner = claim.build_id, claim.owner
         try:
-            attempt = await self._desk.transitions.begin_attempt(build_id, worker_id=self._worker_id, owner=owner)
+            after = await self._desk.resumes.find(build_id)
+            attempt = await self._desk.transitions.begin_attempt(
+                build_id, worker_id=self._worker_id, owner=owner, after=after
+            )
             if attempt is None:
                 await self._desk.queue.release(build_id, owner)
                 return

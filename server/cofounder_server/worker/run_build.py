@@ -12,6 +12,7 @@ import structlog
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from cofounder_server import db, errors, tasks
+from cofounder_server.agent.resume import Resumes
 from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park
 from cofounder_server.builds.change import LeaseLost, cancelled
 from cofounder_server.builds.model import TERMINAL, Job, State
@@ -35,6 +36,7 @@ class Desk:
 
     pool: asyncpg.Pool
     transitions: Transitions
+    resumes: Resumes
     builds: Builds
     queue: Queue
     watches: Watches
@@ -140,9 +142,11 @@ class RunBuild:
             project_id=str(job.project_id),
             build_id=str(job.build_id),
             attempt=job.attempt,
+            generation=self._attempt.generation,
             plan_slug=job.plan_slug,
         )
-        return self._desk.runner_of(job).run(caller, BuildOrder(goal=job.goal, rehearsal=job.rehearsal))
+        order = BuildOrder(goal=job.goal, rehearsal=job.rehearsal)
+        return self._desk.runner_of(job).run(caller, order, self._attempt.after)
 
     def _our_fault(self, what: str) -> BuildEvent:
         debug_id = uuid4().hex

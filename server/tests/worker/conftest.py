@@ -15,6 +15,11 @@ import redis.asyncio as redis
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
+from cofounder_server.agent.checkpoints import Checkpoints, open_saver
+from cofounder_server.agent.resume import Resumes
+from cofounder_server.agent.trees import Trees
+from cofounder_server.blobs.blobs import Blobs
+from cofounder_server.blobs.postgres import PostgresStore
 from cofounder_server.builds import rebuild
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
@@ -42,7 +47,7 @@ class ScriptedRunner:
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    def run(self, caller, order):
+    def run(self, caller, order, after=None):
         return self._script()
 
 
@@ -58,6 +63,9 @@ class House:
     publisher: Publisher
     queue: Queue
     transitions: Transitions
+    resumes: Resumes
+    checkpoints: Checkpoints
+    trees: Trees
     watches: Watches
     starter: Starter
     sweeper: Sweeper
@@ -111,6 +119,7 @@ class House:
             desk = Desk(
                 pool=self.pool,
                 transitions=self.transitions,
+                resumes=self.resumes,
                 builds=Builds(self.pool),
                 queue=self.queue,
                 watches=self.watches,
@@ -130,7 +139,7 @@ class House:
 
 
 @pytest_asyncio.fixture
-async def house(pool: asyncpg.Pool, redis_client: redis.Redis, redis_url: str) -> AsyncIterator[House]:
+async def house(database: str, pool: asyncpg.Pool, redis_client: redis.Redis, redis_url: str) -> AsyncIterator[House]:
     clock, log, publisher = WallClock(), Log(pool), Publisher(redis_client)
     queue = Queue(redis_client, lease_seconds=LEASE_SECONDS)
     await rebuild.rebuild(pool, queue)
@@ -139,7 +148,9 @@ async def house(pool: asyncpg.Pool, redis_client: redis.Redis, redis_url: str) -
     await pool.execute(
         "insert into projects (project_id, title, owner_id, request_id) values ($1, 'P', 'me', $2)", project, uuid4()
     )
+    trees = Trees(Blobs(PostgresStore(pool), clock))
     async with AsyncExitStack() as stack:
+        checkpoints = Checkpoints(await stack.enter_async_context(open_saver(database)))
         yield House(
             pool=pool,
             client=redis_client,
@@ -148,6 +159,9 @@ async def house(pool: asyncpg.Pool, redis_client: redis.Redis, redis_url: str) -
             publisher=publisher,
             queue=queue,
             transitions=transitions,
+            resumes=Resumes(pool, checkpoints, trees),
+            checkpoints=checkpoints,
+            trees=trees,
             watches=await stack.enter_async_context(Watches(log, redis_client, poll_seconds=0.1)),
             starter=Starter(pool, log, publisher, queue, clock, rehearsal=False, max_queued=100),
             sweeper=Sweeper(

@@ -29,11 +29,12 @@ async def commit(desk: Desk, state: State, text: str) -> State:
             deletions=made.deletions,
         )
     )
-    await _set_out(desk)
-    return State(branch=branch, commits=[*state["commits"], made.sha])
+    bundle = await desk.trees.keep_commits(desk.repository)
+    await set_out(desk)
+    return State(branch=branch, commits=[*state["commits"], made.sha], bundle=bundle.hex())
 
 
-async def _set_out(desk: Desk) -> None:
+async def set_out(desk: Desk) -> None:
     """Puts the repository where people find it, in one step: what a former attempt put there is replaced whole."""
     partial = desk.exported.with_name(f".{desk.exported.name}.partial")
     former = desk.exported.with_name(f".{desk.exported.name}.former")

@@ -1,15 +1,19 @@
-"""The frame around every stage: its first and its last event. What a stage raises ends the build."""
+"""The frame around every stage. What a stage raises ends the build.
+
+A stage's end is no event of its own here: it goes into the state, and is told once that state is safe. Before, its
+tree is kept, so that what the log names exists.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from langgraph.runtime import Runtime
 
 from cofounder.runner.v1 import event_lifecycle_pb2 as life
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent.desk import Desk
-from cofounder_server.agent.state import State
+from cofounder_server.agent.state import Ended, State
 
 Outcome = life.StageFinished.Outcome
 
@@ -41,20 +45,29 @@ def node(name: str, stage: "Stage", body: Body) -> Node:
         iteration = state["runs"].get(name, 0) + 1
         desk.emit(stage_started=life.StageStarted(stage=stage, iteration=iteration))
         result = await body(desk, state)
-        desk.emit(stage_finished=_finished(desk, stage, iteration, result))
+        tree = await desk.trees.keep(desk.workspace)
         update = result.update
         update["node"] = name
         update["runs"] = {name: iteration}
+        update["ended"] = Ended(
+            attempt=desk.caller.attempt,
+            stage=stage,
+            iteration=iteration,
+            outcome=Outcome.OUTCOME_NEEDS_WORK if result.needs_work else Outcome.OUTCOME_DONE,
+            summary=result.summary,
+            tree=tree.hex(),
+        )
         return update
 
     return play
 
 
-def _finished(desk: Desk, stage: "Stage", iteration: int, result: Result) -> life.StageFinished:
+def told(ended: Ended) -> life.StageFinished:
+    """Returns the event that tells of a stage's end."""
     return life.StageFinished(
-        stage=stage,
-        iteration=iteration,
-        outcome=Outcome.OUTCOME_NEEDS_WORK if result.needs_work else Outcome.OUTCOME_DONE,
-        summary=result.summary,
-        tree_hash=bytes.fromhex(desk.workspace.tree_hash()),
+        stage=cast("Stage", ended["stage"]),
+        iteration=ended["iteration"],
+        outcome=cast("Outcome", ended["outcome"]),
+        summary=ended["summary"],
+        tree_hash=bytes.fromhex(ended["tree"]),
     )
