@@ -11,8 +11,9 @@ from cofounder_server.agent.repository import Repository
 from cofounder_server.agent.workspace import File, Workspace, manifest
 from cofounder_server.blobs.blobs import BlobBroken, BlobMissing, Blobs, address_of
 
-# How many files are in memory at once: of the largest kind, 32 MiB.
-GROUP_FILES = 32
+# How many files are in memory at once: no more than a whole project may have in bytes, and each group is one look at
+# the folder.
+GROUP_FILES = 500
 
 Row = TypeVar("Row")
 

@@ -17,6 +17,7 @@ from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
 from cofounder_server.agent.checkpoints import Checkpoints, open_saver
 from cofounder_server.agent.resume import Resumes
+from cofounder_server.agent.runner import BuildRunner
 from cofounder_server.agent.trees import Trees
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.blobs.postgres import PostgresStore
@@ -111,8 +112,16 @@ class House:
         raise AssertionError(f"the log ended without {kind}")
 
     @asynccontextmanager
-    async def worker(self, script: Script, *, log: Log | None = None, slots: int = 4, leases: type[Leases] = Leases):
-        """A worker that plays `script` for every build, as long as the block runs."""
+    async def worker(
+        self,
+        script: Script | None = None,
+        *,
+        runner: BuildRunner | None = None,
+        log: Log | None = None,
+        slots: int = 4,
+        leases: type[Leases] = Leases,
+    ):
+        """A worker that plays `script`, or has `runner` play, for every build, as long as the block runs."""
         store = log or self.log
         kept = leases(self.blocking, lease_seconds=LEASE_SECONDS, heartbeat_seconds=0.2)
         async with GroupCommit(store, self.publisher, WallClock()) as commit, kept:
@@ -125,7 +134,7 @@ class House:
                 watches=self.watches,
                 commit=commit,
                 leases=kept,
-                runner_of=lambda _: ScriptedRunner(script),
+                runner_of=lambda _: runner or ScriptedRunner(script),
                 secrets=frozenset({"the-process-own-secret"}),
             )
             worker_id = f"w-{uuid4().hex[:6]}"

@@ -1,0 +1,146 @@
+"""T-5 with the agents themselves: a worker that dies around any durable step of theirs repeats nothing finished.
+
+The scripted model is in this process and outlives the workers, so it hears every call of all of them.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder_server.agent import sandbox
+from cofounder_server.agent.workspace import Workspace
+from cofounder_server.blobs.blobs import Blobs
+from cofounder_server.blobs.postgres import PostgresStore
+from cofounder_server.builds import fold
+from cofounder_server.builds.read import Builds
+from cofounder_server.clock import WallClock
+from cofounder_server.testing import agents
+from cofounder_server.testing.anthropic_wire import Answer, AnthropicWire, Call
+from cofounder_server.testing.cast import FAILING, PASSING, Cast, file, project
+from cofounder_server.worker.sweep import Sweeper
+
+pytestmark = pytest.mark.integration
+
+# What the agents need in all: the first tests fail, and are put right.
+CALLS = 5
+FINAL = {"app.py": b"x = 1\n", "tests/__init__.py": b"", "tests/test_app.py": PASSING.encode()}
+
+REPAIRS = "The cause is known."
+
+
+def steady(call: Call) -> Answer:
+    """Says the same however often it is asked: the coder's answer depends on whether the debugger has spoken."""
+    coder = file("tests/test_app.py", PASSING) if REPAIRS in call.messages else project(FAILING)
+    return Cast(coder=[coder], debugger=[REPAIRS])(call)
+
+
+# Where the worker dies: in the middle of the build, and at its end.
+ONCE = [
+    *(f"blobs.put.{when}=crash:3" for when in ("before", "after")),
+    *(f"tree.keep.{when}=crash:4" for when in ("before", "after")),
+    *(f"checkpoint.save.{when}=crash:5" for when in ("before", "after")),
+    *(f"commits.keep.{when}=crash" for when in ("before", "after")),
+]
+# Where the next worker dies as well, while it takes up what the first had left.
+TWICE = [
+    *(("tree.keep.before=crash:5", f"build.resume.{when}=crash") for when in ("before", "after")),
+    *(("tree.keep.before=crash:5", f"tree.rebuild.{when}=crash") for when in ("before", "after")),
+    *(("build.finish.before=crash", f"commits.rebuild.{when}=crash") for when in ("before", "after")),
+]
+
+
+@pytest.fixture
+def dies(database: str, redis_url: str, tmp_path: Path):
+    """Runs a worker on a disk of its own until its failpoint ends it."""
+
+    async def worker(wire: AnthropicWire, failpoint: str) -> None:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "REDIS_URL": redis_url,
+            "COFOUNDER_DATA": str(tmp_path / failpoint.partition("=")[0]),
+            "COFOUNDER_FAILPOINTS": failpoint,
+            "COFOUNDER_LEASE_SECONDS": "1",
+            "COFOUNDER_ALLOW_WEAK_SANDBOX": "1",
+            "ANTHROPIC_BASE_URL": wire.base_url,
+            "ANTHROPIC_API_KEY": "sk-test",
+        }
+        command = [sys.executable, "-m", "cofounder_server.testing", "work"]
+        dying = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.DEVNULL)
+        async with asyncio.timeout(90):
+            assert await dying.wait() == -9
+
+    return worker
+
+
+@pytest.mark.parametrize("failpoints", [*((one,) for one in ONCE), *TWICE], ids=" then ".join)
+async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
+    house, checked, dies, tmp_path: Path, failpoints: tuple[str, ...]
+):
+    """Examples 39, 173; issue 5, 4."""
+    isolation = await sandbox.probe()
+    hands = sandbox.choose(isolation, rehearsal=True, allow_weak=True, production=False)
+    blobs = Blobs(PostgresStore(house.pool), WallClock())
+    build_id = await house.start()
+    sweeper = Sweeper(house.pool, house.transitions, house.queue, sweep_seconds=0.1, lease_seconds=1.0, max_crashes=100)
+    sweeping = asyncio.create_task(sweeper.run())
+    try:
+        async with AnthropicWire(choose=steady) as wire:
+            for failpoint in failpoints:
+                await dies(wire, failpoint)
+            keep = {"blobs": blobs, "saver": house.checkpoints.saver}
+            async with (
+                agents.runner(wire.base_url, tmp_path / "last", hands, **keep) as runner,
+                house.worker(runner=runner),
+            ):
+                events = await house.over(build_id)
+            calls = len(wire.calls)
+    finally:
+        sweeping.cancel()
+    kinds = checked(events)
+    assert kinds[-1] == "build_succeeded"
+    assert finished_once(events)
+    # Only what a worker died in may be asked again. One that is slow on a busy machine may lose its lease besides.
+    lost = kinds.count("attempt_started") - 1
+    assert lost >= died_in_an_attempt(failpoints)
+    assert CALLS <= calls <= CALLS + lost
+    assert [event.stage_finished for event in events if event.HasField("stage_finished")][-1].tree_hash == (
+        await final_tree(house, tmp_path)
+    )
+    assert (await Builds(house.pool).get(build_id))[1].files == fold.fold(events).files
+    assert commits(tmp_path / "last" / "repositories" / str(build_id)) == [events[-1].build_succeeded.commit_sha]
+
+
+def died_in_an_attempt(failpoints: tuple[str, ...]) -> int:
+    """How many of the workers died after their attempt had begun."""
+    return sum(not failpoint.startswith("build.resume") for failpoint in failpoints)
+
+
+def finished_once(events: list[BuildEvent]) -> bool:
+    """True if no stage began again once its end stood in the log, and each attempt kept through such an end."""
+    ended: dict[tuple[int, int], int] = {}
+    for event in events:
+        if event.HasField("stage_started"):
+            assert (event.stage_started.stage, event.stage_started.iteration) not in ended
+        elif event.HasField("stage_finished"):
+            ended[event.stage_finished.stage, event.stage_finished.iteration] = event.sequence
+        elif event.HasField("attempt_started") and event.attempt > 1:
+            assert event.attempt_started.kept_through_sequence == max(ended.values(), default=0)
+    return True
+
+
+async def final_tree(house, folder: Path) -> bytes:
+    (folder / "expected").mkdir()
+    space = Workspace(folder / "expected")
+    space.write_all(FINAL)
+    return await house.trees.keep(space)
+
+
+def commits(repository: Path) -> list[str]:
+    shown = subprocess.run(["git", "-C", str(repository), "log", "--format=%H"], capture_output=True, check=True)
+    return shown.stdout.decode().split()
