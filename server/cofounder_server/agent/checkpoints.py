@@ -96,8 +96,9 @@ class Checkpoints:
         """Names the thread of one attempt, for the graph."""
         return {"configurable": {"thread_id": f"{caller.build_id}:{caller.generation}"}}
 
-    async def state_after(self, build_id: str, end: StageEnd) -> State | None:
+    async def state_after(self, end: StageEnd) -> State | None:
         """Returns the state after the stage that ended so in the log; None if it is not stored, or not plain data."""
+        build_id = str(end.build_id)
         key = _key(build_id, end.attempt, end.stage, end.iteration, end.tree_hash.hex())
         try:
             found = [each async for each in self.saver.alist(None, filter={"ended": key}, limit=1)]

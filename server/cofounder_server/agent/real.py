@@ -103,7 +103,7 @@ class RunnerReal:
 
     async def _take_up(self, desk: Desk, after: StageEnd) -> state.State:
         """Makes workspace and repository as they were at the end of a stage; returns the state."""
-        kept = await self._checkpoints.state_after(desk.caller.build_id, after)
+        kept = await self._checkpoints.state_after(after)
         if kept is None:
             raise LookupError(f"the checkpoint of event {after.sequence} is gone")
         await self._trees.rebuild(after.tree_hash, desk.workspace)

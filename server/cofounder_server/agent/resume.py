@@ -25,12 +25,12 @@ class Resumes:
         for a bucket. The log may grow meanwhile; `Transitions.begin_attempt` decides.
         """
         for end in reversed(await stage_ends(self._pool, build_id)):
-            if await self._usable(build_id, end):
+            if await self._usable(end):
                 return end
         return None
 
-    async def _usable(self, build_id: UUID, end: StageEnd) -> bool:
-        state = await self._checkpoints.state_after(str(build_id), end)
+    async def _usable(self, end: StageEnd) -> bool:
+        state = await self._checkpoints.state_after(end)
         if state is None:
             return False
         bundle = bytes.fromhex(state.get("bundle", ""))

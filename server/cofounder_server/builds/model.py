@@ -80,6 +80,8 @@ class Outcome:
 class StageEnd:
     """The end of a finished stage in a build's log: where another attempt may go on."""
 
+    # Whose worker finished it: the build itself, or the one it was forked from.
+    build_id: UUID
     sequence: int
     attempt: int
     stage: int

@@ -85,9 +85,23 @@ with newest as (
   select string_agg(body, ''::bytea order by last_sequence) as body from build_batches
    where build_id = $1 and last_sequence > coalesce((select through_sequence from newest), 0)
 )
-select head, oldest, sealed, newest.through_sequence, newest.body as snapshot, tail.body as tail
+select head, oldest, sealed, parent_id, parent_through, newest.body as snapshot, tail.body as tail
   from build_heads left join newest on true left join tail on true
  where build_id = $1;
+
+-- name: read_shared
+-- Returns the batches of a build's own log that a fork of it shares, the last perhaps beyond what it shares.
+select body from build_batches where build_id = $1 and first_sequence <= $2 order by last_sequence;
+
+-- name: read_line
+-- Returns a fork and those it comes from, each with how much of its parent's log it shares; the build itself first.
+with recursive line as (
+  select build_id, parent_id, parent_through, 0 as generation from build_heads where build_id = $1
+  union all
+  select parent.build_id, parent.parent_id, parent.parent_through, line.generation + 1
+    from build_heads as parent join line on parent.build_id = line.parent_id
+)
+select build_id, parent_through from line order by generation;
 
 -- name: insert_build
 insert into builds (build_id, project_id, creator_id, payer_id, goal, request_id, request_hash, plan_slug, scenario,
@@ -166,14 +180,17 @@ update builds set dead_letter_time = null where build_id = $1;
 update builds set cancel_user_id = $2, cancel_sequence = $3 where build_id = $1;
 
 -- name: list_idle_threads
--- The threads of checkpoints whose build is over or gone. A worker that lost its build may write a little more: so they
+-- The threads of checkpoints whose build is over or gone, and from which nothing goes on: no dead letter, and no fork
+-- that may still begin with them. A worker that lost its build may write a little more: so they
 -- are looked for in all tables of the saver.
 select distinct thread_id
   from (select thread_id from checkpoints union
         select thread_id from checkpoint_blobs union
         select thread_id from checkpoint_writes) as threads
   left join builds on builds.build_id::text = split_part(thread_id, ':', 1)
- where builds.build_id is null or builds.state in ('succeeded', 'partial', 'failed', 'cancelled');
+ where builds.build_id is null
+    or (builds.state in ('succeeded', 'partial', 'failed', 'cancelled') and builds.dead_letter_time is null
+        and not exists (select from build_heads where parent_id = builds.build_id and not sealed));
 
 -- name: list_alive
 -- Every build that the queue must know, with what the index needs.

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.build_pb2 import Build
 from cofounder.runner.v1.build_snapshot_pb2 import BuildSnapshot
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
@@ -52,11 +53,13 @@ class Builds:
         return [_listed(row) for row in rows]
 
 
-async def stage_ends(connection: asyncpg.Pool | db.Connection, build_id: UUID) -> list[StageEnd]:
+async def stage_ends(connection: db.Source, build_id: UUID) -> list[StageEnd]:
     """Returns the ends of finished stages that stand in the log, the newest last: as many as the fold keeps."""
-    _, snapshot = await _folded(connection, build_id)
+    row, snapshot = await _folded(connection, build_id)
+    line = await connection.fetch(sql.read_line, build_id) if row["parent_id"] else []
     return [
         StageEnd(
+            build_id=_finisher(build_id, line, mark.sequence),
             sequence=mark.sequence,
             attempt=mark.attempt,
             stage=mark.stage,
@@ -68,13 +71,35 @@ async def stage_ends(connection: asyncpg.Pool | db.Connection, build_id: UUID) -
     ]
 
 
-async def _folded(connection: asyncpg.Pool | db.Connection, build_id: UUID) -> tuple[asyncpg.Record, BuildSnapshot]:
+def _finisher(build_id: UUID, line: Sequence[asyncpg.Record], sequence: int) -> UUID:
+    """Returns the build in a fork's line whose own log holds a sequence."""
+    for fork in line:
+        build_id = fork["build_id"]
+        if sequence > fork["parent_through"]:
+            break
+    return build_id
+
+
+async def _folded(connection: db.Source, build_id: UUID) -> tuple[asyncpg.Record, BuildSnapshot]:
     row = await connection.fetchrow(sql.read_snapshot, build_id)
     if row is None:
         raise errors.NotFound("build", str(build_id))
-    tail = WatchBuildResponse.FromString(row["tail"] or b"")
-    stored = BuildSnapshot.FromString(row["snapshot"]) if row["snapshot"] else None
-    return row, fold.fold(tail.events, stored)
+    tail = WatchBuildResponse.FromString(row["tail"] or b"").events
+    if row["snapshot"]:
+        return row, fold.fold(tail, BuildSnapshot.FromString(row["snapshot"]))
+    shared = await _shared(connection, row["parent_id"], row["parent_through"]) if row["parent_id"] else []
+    return row, fold.fold([*shared, *tail])
+
+
+async def _shared(connection: db.Source, build_id: UUID, through: int) -> list[BuildEvent]:
+    """Returns the events of a build's log up to `through`, those of its own parent included."""
+    head = await connection.fetchrow(sql.read_head, build_id)
+    events: list[BuildEvent] = []
+    if head["parent_id"]:
+        events += await _shared(connection, head["parent_id"], min(through, head["parent_through"]))
+    for row in await connection.fetch(sql.read_shared, build_id, through):
+        events += (e for e in WatchBuildResponse.FromString(row["body"]).events if e.sequence <= through)
+    return events
 
 
 def _listed(row: asyncpg.Record) -> Build:

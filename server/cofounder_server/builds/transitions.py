@@ -55,6 +55,14 @@ def entry_of(job: Job | asyncpg.Record) -> Entry:
     return Entry(row["build_id"], row["priority"], row["payer_id"], row["project_id"], row["plan_slug"])
 
 
+def _kept(change: Change, after: StageEnd | None) -> int:
+    """Returns through which sequence the log stands for an attempt: all of it for the first, which has nothing to void;
+    but a fork has what it shares."""
+    if after is not None:
+        return after.sequence
+    return change.head.head if not change.job.attempt and change.head.parent_id is None else 0
+
+
 class Transitions:
     """Takes builds from state to state, and publishes what the log gained by it."""
 
@@ -81,11 +89,10 @@ class Transitions:
             await change.move(State.STARTING, sql.start_attempt, self._clock.now(), owner)
             if after is not None and after not in await stage_ends(change.connection, build_id):
                 after = None
-            kept = after.sequence if after else 0 if change.job.attempt else change.head.head
             started = lifecycle.AttemptStarted(
                 worker_id=worker_id,
                 reason=lifecycle.AttemptReason.Name(change.job.attempt_reason),
-                kept_through_sequence=kept,
+                kept_through_sequence=_kept(change, after),
             )
             await change.append(BuildEvent(attempt=change.job.attempt + 1, attempt_started=started))
         job = await self.job(build_id)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import ormsgpack
@@ -39,6 +40,7 @@ def ends(events: list[BuildEvent], attempt: int = 1) -> list[StageEnd]:
     """The ends of stages, as a log that holds nothing else but these events would have them."""
     return [
         StageEnd(
+            build_id=UUID(CALLER.build_id),
             sequence=sequence,
             attempt=attempt,
             stage=event.stage_finished.stage,
@@ -82,9 +84,9 @@ async def test_text_that_looks_like_a_constructor_stays_text(saver: Saver, pool:
     cast = Cast(debugger=[LC], coder=[project(FAILING), file("tests/test_app.py", PASSING)])
     async with AnthropicWire(choose=cast) as wire, agents.runner(wire.base_url, tmp_path, hands, saver=saver) as runner:
         played = await agents.gather(runner.run(CALLER, order))
-    state = await Checkpoints(saver).state_after(CALLER.build_id, ends(played.events)[-1])
+    state = await Checkpoints(saver).state_after(ends(played.events)[-1])
     assert (state["goal"], state["analysis"]) == (LC, "")
-    debugged = await Checkpoints(saver).state_after(CALLER.build_id, ends(played.events)[3])
+    debugged = await Checkpoints(saver).state_after(ends(played.events)[3])
     assert debugged["analysis"] == LC
 
 
@@ -95,10 +97,10 @@ async def test_a_refused_checkpoint_is_none(saver: Saver, pool: asyncpg.Pool, ha
     ):
         events = await until(runner.run(CALLER, ORDER), 1)
     [end] = ends(events)
-    assert await Checkpoints(saver).state_after(CALLER.build_id, end)
+    assert await Checkpoints(saver).state_after(end)
     evil = ormsgpack.packb(ormsgpack.Ext(0, ormsgpack.packb(("os", "system", f"touch {tmp_path}/made"))))
     await pool.execute("update checkpoint_blobs set blob = $1 where channel = 'steps'", evil)
-    assert await Checkpoints(saver).state_after(CALLER.build_id, end) is None
+    assert await Checkpoints(saver).state_after(end) is None
     assert not (tmp_path / "made").exists()
 
 
@@ -189,10 +191,7 @@ async def test_an_attempt_that_lost_its_lease_writes_to_its_own_thread_only(save
             async with agents.runner(wire.base_url, tmp_path, hands, saver=saver) as runner:
                 events = await until(runner.run(caller, ORDER), 1)
     [end] = ends(events)
-    found = [
-        await Checkpoints(saver).state_after(CALLER.build_id, dataclasses.replace(end, attempt=attempt))
-        for attempt in (1, 2, 3)
-    ]
+    found = [await Checkpoints(saver).state_after(dataclasses.replace(end, attempt=attempt)) for attempt in (1, 2, 3)]
     assert [state and state["title"] for state in found] == ["A", "B", None]
     threads = await pool.fetch("select distinct thread_id from checkpoints order by 1")
     assert [row["thread_id"] for row in threads] == [f"{CALLER.build_id}:1", f"{CALLER.build_id}:2"]

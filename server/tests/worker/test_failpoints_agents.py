@@ -87,7 +87,9 @@ async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
     hands = sandbox.choose(isolation, rehearsal=True, allow_weak=True, production=False)
     blobs = Blobs(PostgresStore(house.pool), WallClock())
     build_id = await house.start()
-    sweeper = Sweeper(house.pool, house.transitions, house.queue, sweep_seconds=0.1, lease_seconds=1.0, max_crashes=100)
+    sweeper = Sweeper(
+        house.pool, house.transitions, house.queue, WallClock(), sweep_seconds=0.1, lease_seconds=1.0, max_crashes=100
+    )
     sweeping = asyncio.create_task(sweeper.run())
     try:
         async with AnthropicWire(choose=steady) as wire:
@@ -105,10 +107,11 @@ async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
     kinds = checked(events)
     assert kinds[-1] == "build_succeeded"
     assert finished_once(events)
-    # Only what a worker died in may be asked again. One that is slow on a busy machine may lose its lease besides.
+    # Only what a worker died in may be asked again: a stage whose end the log does not have, and the beginning of the
+    # next, which does not wait for the commit. One that is slow on a busy machine may lose its lease besides.
     lost = kinds.count("attempt_started") - 1
     assert lost >= died_in_an_attempt(failpoints)
-    assert CALLS <= calls <= CALLS + lost
+    assert CALLS <= calls <= CALLS + 2 * lost
     assert [event.stage_finished for event in events if event.HasField("stage_finished")][-1].tree_hash == (
         await final_tree(house, tmp_path)
     )

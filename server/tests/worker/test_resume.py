@@ -16,6 +16,7 @@ from cofounder_server.agent.state import begin
 from cofounder_server.agent.workspace import Workspace
 from cofounder_server.blobs.blobs import address_of
 from cofounder_server.builds import framing
+from cofounder_server.builds.fork import Forks
 from cofounder_server.builds.model import Batch, StageEnd
 from cofounder_server.clock import WallClock
 from cofounder_server.worker.prune import Pruner
@@ -33,7 +34,7 @@ class Story:
         self.stages = 0
 
     async def take_up(self, after: StageEnd | None = None):
-        self.attempt = await self.house.transitions.begin_attempt(self.build_id, worker_id="w", after=after)
+        self.attempt = await self.house.transitions.begin_attempt(self.build_id, worker_id="w", owner="o", after=after)
         return self.attempt
 
     async def lose(self) -> None:
@@ -182,6 +183,37 @@ async def test_the_pruner_leaves_nothing_of_builds_that_are_over_or_gone_and_all
         threads = {row["thread_id"] for row in await pool.fetch(f"select thread_id from {table}")}
         assert threads <= {f"{story.build_id}:{story.attempt.generation}"}
     assert await house.resumes.find(story.build_id)
+
+
+async def test_a_dead_letter_that_is_replayed_goes_on_from_its_last_finished_stage(story, house, pool: asyncpg.Pool):
+    """Its fork has a log of its own, and neither files nor state of its own: they are its parent's, and stay."""
+    await story.finish_stage()
+    tree = await story.finish_stage()
+    shared = (await house.log.head(story.build_id)).head
+    await house.transitions.take_back(story.build_id, max_crashes=1)
+    await Pruner(pool, house.checkpoints, seconds=1).prune()
+    fork, _ = await Forks(pool, house.log, house.publisher, house.queue, WallClock()).replay(story.build_id)
+    await Pruner(pool, house.checkpoints, seconds=1).prune()
+    after = await house.resumes.find(fork)
+    assert (after.build_id, after.sequence, after.tree_hash) == (story.build_id, shared, tree)
+    attempt = await house.transitions.begin_attempt(fork, worker_id="w", owner="o", after=after)
+    assert attempt.after == after
+    assert (await house.events(fork))[-1].attempt_started.kept_through_sequence == shared
+    await pool.execute("delete from build_snapshots")
+    assert await house.resumes.find(fork) == after, "stored folds can be dropped at any time, of a fork too"
+    await house.transitions.cancel(fork, user_id="me")
+    await house.transitions.hand_back(fork, generation=attempt.generation)
+    await Pruner(pool, house.checkpoints, seconds=1).prune()
+    assert await pool.fetchval("select count(*) from checkpoints") == 0, "when all is over nothing is left"
+
+
+async def test_a_fork_without_its_parents_state_begins_anew_and_keeps_nothing(story, house):
+    await story.finish_stage(checkpoint=False)
+    await house.transitions.take_back(story.build_id, max_crashes=1)
+    fork, _ = await Forks(house.pool, house.log, house.publisher, house.queue, WallClock()).replay(story.build_id)
+    assert await house.resumes.find(fork) is None
+    await house.transitions.begin_attempt(fork, worker_id="w", owner="o")
+    assert (await house.events(fork))[-1].attempt_started.kept_through_sequence == 0
 
 
 async def test_any_number_of_programs_may_migrate_a_new_database_at_once(postgres_dsn: str):
