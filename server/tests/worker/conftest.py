@@ -123,7 +123,7 @@ class House:
     ):
         """A worker that plays `script`, or has `runner` play, for every build, as long as the block runs."""
         store = log or self.log
-        kept = leases(self.blocking, lease_seconds=LEASE_SECONDS, heartbeat_seconds=0.2)
+        kept = leases(self.blocking, lease_seconds=self.queue.lease_seconds, heartbeat_seconds=0.2)
         async with GroupCommit(store, self.publisher, WallClock()) as commit, kept:
             desk = Desk(
                 pool=self.pool,
