@@ -179,6 +179,7 @@ class QuotaExceeded(CofounderError):
             retry_after=max(0.0, (reset_time - now).total_seconds()),
         )
         self.quota = quota
+        self.reset_time = reset_time
 
 
 class BudgetInFlight(CofounderError):

@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     model_silence_seconds: float = Field(60.0, alias="COFOUNDER_MODEL_SILENCE_SECONDS", ge=0.1)
     model_total_seconds: float = Field(900.0, alias="COFOUNDER_MODEL_TOTAL_SECONDS", ge=0.1)
 
+    # The meter
+    # How long a call's reservation may stay open before the sweeper closes it; longer than any call takes.
+    reservation_seconds: float = Field(1200.0, alias="COFOUNDER_RESERVATION_SECONDS", ge=0.1)
+    # What everybody's calls together may cost a UTC day, in millionths of a dollar: the breaker. -1 for none.
+    breaker_microdollars: int = Field(10_000_000_000, alias="COFOUNDER_BREAKER_MICRODOLLARS", ge=-1)
+
     # The agents
     # True where a scripted model stands in for a provider: said in every build's first event.
     rehearsal: bool = Field(False, alias="COFOUNDER_REHEARSAL")

@@ -12,6 +12,7 @@ from cofounder.runner.v1.event_agent_pb2 import TextDelta
 from cofounder.runner.v1.event_control_pb2 import WarningRaised
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent import llm, stream
+from cofounder_server.agent.provider import Block, Message
 from cofounder_server.agent.repository import Repository
 from cofounder_server.agent.runner import Caller
 from cofounder_server.agent.sandbox_seam import Sandbox
@@ -110,14 +111,13 @@ async def converse(
     *,
     stage: "Stage",
     role: llm.Role,
-    messages: Sequence[llm.Message],
+    messages: Sequence[Message],
     max_tokens: int,
     voice: Voice,
 ) -> llm.Turn:
     """Asks the model, passes on what it says while it says it, and returns the whole answer."""
-    pieces = desk.models.generate(
-        desk.caller, stage=stage, role=role, system=prompt(role), messages=messages, max_tokens=max_tokens
-    )
+    model = await desk.models.create_tracked_llm(desk.caller, role)
+    pieces = model.generate(stage=stage, system=prompt(role), messages=messages, max_tokens=max_tokens)
     turn: llm.Turn | None = None
     async with contextlib.aclosing(pieces):
         async for piece in pieces:
@@ -136,23 +136,23 @@ async def converse(
     return turn
 
 
-def prompt(role: llm.Role) -> list[llm.Block]:
+def prompt(role: llm.Role) -> list[Block]:
     """Returns the system prompt of a role. Its first line is a comment with the version, which is not sent."""
     written = (resources.files("cofounder_server.agent") / "prompts" / f"{role}.md").read_text("utf-8")
     text = written.partition("\n")[2].strip()
     return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
 
 
-def asked(stable: str, changing: str = "") -> llm.Message:
+def asked(stable: str, changing: str = "") -> Message:
     """Returns a user's message whose stable part comes first and is marked for the provider's cache."""
-    content: list[llm.Block] = [{"type": "text", "text": stable, "cache_control": {"type": "ephemeral"}}]
+    content: list[Block] = [{"type": "text", "text": stable, "cache_control": {"type": "ephemeral"}}]
     if changing:
         content.append({"type": "text", "text": changing})
     return {"role": "user", "content": content}
 
 
-def again(messages: Sequence[llm.Message], answer: str, objection: str) -> list[llm.Message]:
+def again(messages: Sequence[Message], answer: str, objection: str) -> list[Message]:
     """Returns the conversation with an answer that could not be used, and why it could not."""
     # The API takes no empty text.
-    said: llm.Message = {"role": "assistant", "content": answer.strip() or "(nothing)"}
+    said: Message = {"role": "assistant", "content": answer.strip() or "(nothing)"}
     return [*messages, said, {"role": "user", "content": objection}]

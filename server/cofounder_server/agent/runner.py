@@ -1,7 +1,7 @@
 """The seam between a build and whoever plays it: `RunnerReal` (agents on a model) or `RunnerFake` (a script)."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -10,17 +10,29 @@ from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.builds.model import StageEnd
 
 
+@dataclass(slots=True)
+class Stop:
+    """Says whether a person asked for the stop that comes: then they pay for what was written until it."""
+
+    asked: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """On whose behalf the runner works. Travels beside every call, never inside the data: none is booked to nobody."""
 
     user_id: str
+    # Whose plan and limits it counts against: the project's owner.
+    payer_id: str
     project_id: str
     build_id: str
     attempt: int
     # The fence it holds: what it keeps for later is kept under this.
     generation: int
     plan_slug: str
+    # The build's hard cap in millionths of a dollar; 0 for none.
+    budget_microdollars: int = 0
+    stop: Stop = field(default_factory=Stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

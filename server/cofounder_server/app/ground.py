@@ -25,6 +25,7 @@ from cofounder_server.builds.transitions import Transitions
 from cofounder_server.builds.watch import Watches
 from cofounder_server.builds.wire import Publisher
 from cofounder_server.clock import Clock, WallClock
+from cofounder_server.ledger.store import Ledger
 from cofounder_server.settings import Settings
 from cofounder_server.telemetry import logs
 
@@ -37,6 +38,7 @@ class Seams:
     """The classes of the durable steps. Tests arm failpoints by putting subclasses in their place (T-5)."""
 
     log: type[Log] = Log
+    ledger: type[Ledger] = Ledger
     publisher: type[Publisher] = Publisher
     queue: type[Queue] = Queue
     transitions: type[Transitions] = Transitions
@@ -55,6 +57,7 @@ class Ground:
     pool: asyncpg.Pool
     client: redis.Redis
     log: Log
+    ledger: Ledger
     publisher: Publisher
     queue: Queue
     transitions: Transitions
@@ -100,6 +103,7 @@ async def ground(settings: Settings, seams: Seams, *, connections: int) -> Async
             pool=pool,
             client=client,
             log=log,
+            ledger=seams.ledger(pool),
             publisher=publisher,
             queue=seams.queue(client, lease_seconds=settings.lease_seconds),
             transitions=seams.transitions(pool, log, publisher, clock),

@@ -12,6 +12,8 @@ from cofounder_server.identity.tokens import DevelopmentVerifier
 from cofounder_server.rpc import serve as edge
 from cofounder_server.rpc import services
 from cofounder_server.settings import Settings
+from cofounder_server.usage.prices import PriceTable
+from cofounder_server.worker.close import Closer
 from cofounder_server.worker.sweep import Sweeper
 
 # A server answers many small reads at once.
@@ -54,7 +56,7 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
             Accounts(base.pool),
         )
         with until_told_to_stop() as stop:
-            async with running(_sweeper(base).run(), name="sweeper"):
+            async with running(_sweeper(base).run(), name="sweeper"), running(_closer(base).run(), name="closer"):
                 await edge.serve(
                     services.compose(
                         parts,
@@ -78,6 +80,11 @@ def _sweeper(base: Ground) -> Sweeper:
         lease_seconds=base.settings.lease_seconds,
         max_crashes=base.settings.max_crashes,
     )
+
+
+def _closer(base: Ground) -> Closer:
+    prices = PriceTable.load(base.settings.prices_file)
+    return Closer(base.ledger, base.log, prices, base.clock, sweep_seconds=base.settings.sweep_seconds)
 
 
 def _edge(settings: Settings) -> edge.Edge:

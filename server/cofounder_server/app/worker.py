@@ -15,13 +15,16 @@ from cofounder_server.agent.checkpoints import Checkpoints, open_saver
 from cofounder_server.agent.fake import RunnerFake
 from cofounder_server.agent.llm import Models
 from cofounder_server.agent.patience import Patience
+from cofounder_server.agent.provider import Provider
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.runner import BuildRunner
 from cofounder_server.agent.trees import Trees
-from cofounder_server.app.ground import Seams, blob_store, ground, own_secrets, running, until_told_to_stop
+from cofounder_server.app.ground import Ground, Seams, blob_store, ground, own_secrets, running, until_told_to_stop
+from cofounder_server.builds.ids import uuid7
 from cofounder_server.builds.model import Job
 from cofounder_server.clock import Clock
 from cofounder_server.settings import Settings
+from cofounder_server.usage.meter import Meter
 from cofounder_server.usage.prices import PriceTable
 from cofounder_server.worker.board import Board
 from cofounder_server.worker.group_commit import GroupCommit
@@ -47,7 +50,7 @@ async def work(settings: Settings, seams: Seams | None = None) -> None:
         trees = seams.trees(seams.blobs(blob_store(settings, base.pool), base.clock))
         saver = await stack.enter_async_context(open_saver(settings.database_url.get_secret_value(), seams.saver))
         checkpoints = Checkpoints(saver)
-        models = _models(settings, base.clock)
+        models = _models(settings, base)
         stack.push_async_callback(models.aclose)
         leases = Leases(
             _blocking_client(settings),
@@ -100,14 +103,24 @@ def _say_ready(fifo: Path | None) -> None:
         pipe.write("ready\n")
 
 
-def _models(settings: Settings, clock: Clock) -> Models:
+def _models(settings: Settings, base: Ground) -> Models:
+    patience = _patience(settings)
+    meter = Meter(
+        base.pool,
+        base.ledger,
+        PriceTable.load(settings.prices_file),
+        base.clock,
+        new_id=uuid7,
+        reservation_seconds=settings.reservation_seconds,
+        global_microdollars=settings.breaker_microdollars,
+    )
+    key, url = settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url
     return Models(
-        api_key=settings.anthropic_api_key.get_secret_value(),
-        base_url=settings.anthropic_base_url,
+        Provider(api_key=key, base_url=url, patience=patience),
+        meter,
+        patience=patience,
+        clock=base.clock,
         models=settings.models,
-        prices=PriceTable.load(settings.prices_file),
-        clock=clock,
-        patience=_patience(settings),
     )
 
 

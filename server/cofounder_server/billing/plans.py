@@ -1,7 +1,8 @@
 """Plans: what each gives. They stand in Postgres, where an operator changes them without a deploy."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cofounder_server import db
 from cofounder_server.identity.accounts import DEFAULT_PLAN
@@ -22,6 +23,8 @@ class Plan:
     concurrent_project: int
     tokens_a_day: int
     head_start_seconds: int
+    # A model for each role that the plan decides on.
+    default_models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +45,7 @@ class Plans:
 
 async def read(connection: db.Source) -> Plans:
     """Reads the plans."""
-    return Plans({row["plan_slug"]: Plan(**row) for row in await connection.fetch(sql.read_plans)})
+    rows = [dict(row) for row in await connection.fetch(sql.read_plans)]
+    return Plans(
+        {row["plan_slug"]: Plan(**row | {"default_models": json.loads(row["default_models"])}) for row in rows}
+    )

@@ -45,6 +45,8 @@ class Reservation:
     generation_id: str
     day: date
     price_version: str
+    # What of `tokens` was counted for what the model is to read.
+    counted_tokens: int
     tokens: int
     microdollars: int
     create_time: datetime

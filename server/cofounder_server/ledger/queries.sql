@@ -29,8 +29,8 @@ with wanted as (
 ), opened as (
   insert into usage_logs (ledger_id, payer_id, user_id, project_id, build_id, stage, role, model, attempt,
                           generation_id, day, price_version, reserved_tokens, reserved_microdollars, state,
-                          create_time, expire_time)
-  select $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $6, $7, 'open', $20, $21 from granted where yes
+                          create_time, expire_time, counted_tokens)
+  select $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $6, $7, 'open', $20, $21, $22 from granted where yes
 )
 select scope, key, day, verdict, spent_tokens, reserved_tokens, spent_microdollars, reserved_microdollars from judged;
 
@@ -66,8 +66,8 @@ update usage_counters
 
 -- name: list_expired
 -- Attempts whose time is over and that nobody closed.
-select ledger_id, build_id, generation_id, asked, model, reserved_tokens, reserved_microdollars, day
-  from usage_logs where state = 'open' and expire_time <= $1 order by expire_time limit $2;
+select ledger_id, build_id, generation_id, asked, model, counted_tokens, create_time from usage_logs
+ where state = 'open' and expire_time <= $1 order by expire_time limit $2;
 
 -- name: read_counters
 select scope, key, day, spent_tokens, reserved_tokens, spent_microdollars, reserved_microdollars from usage_counters

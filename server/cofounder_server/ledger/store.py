@@ -194,7 +194,7 @@ def _columns(limits: Sequence[Limit]) -> list[list[object]]:
 def _arguments(reservation: Reservation) -> tuple[object, ...]:
     r = reservation
     identity = (r.ledger_id, r.payer_id, r.user_id, r.project_id, r.build_id, r.stage, r.role, r.model, r.attempt)
-    when = (r.generation_id, r.day, r.price_version, r.create_time, r.expire_time)
+    when = (r.generation_id, r.day, r.price_version, r.create_time, r.expire_time, r.counted_tokens)
     return (r.tokens, r.microdollars, *identity, *when)
 
 

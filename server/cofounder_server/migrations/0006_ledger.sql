@@ -18,6 +18,8 @@ create table usage_logs (
   -- The UTC day of the reservation: the call belongs to it, whenever it is settled.
   day date not null,
   price_version text not null,
+  -- What of `reserved_tokens` was counted for what the model is to read: the estimate of an answer nobody saw.
+  counted_tokens bigint not null check (counted_tokens >= 0),
   reserved_tokens bigint not null check (reserved_tokens >= 0),
   reserved_microdollars bigint not null check (reserved_microdollars >= 0),
   -- open: set aside. Then exactly one of: settled (the provider's count), estimated (ours), released (nothing was

@@ -17,6 +17,7 @@ from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent import llm
 from cofounder_server.agent.checkpoints import Checkpoints
 from cofounder_server.agent.patience import Patience
+from cofounder_server.agent.provider import Provider
 from cofounder_server.agent.real import RunnerReal
 from cofounder_server.agent.rehearsal import server
 from cofounder_server.agent.runner import BuildOrder, Caller
@@ -24,11 +25,13 @@ from cofounder_server.agent.sandbox_seam import Sandbox
 from cofounder_server.agent.trees import Trees
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.clock import VirtualClock, WallClock
-from cofounder_server.usage.prices import PriceTable
+from cofounder_server.testing.meters import OpenMeter
+from cofounder_server.usage.meter import Metering
 
 CALLER = Caller(
     user_id="user_1",
-    project_id="project_1",
+    payer_id="user_1",
+    project_id="0193a5c0-0000-7000-8000-0123456789aa",
     build_id="0193a5c0-0000-7000-8000-0123456789ab",
     attempt=1,
     generation=1,
@@ -107,13 +110,14 @@ async def runner(
     keep: bool = False,
     blobs: Blobs | None = None,
     saver: BaseCheckpointSaver[str] | None = None,
+    meter: Metering | None = None,
 ) -> AsyncGenerator[RunnerReal, None]:
     """A real runner whose waits between attempts take no time. What it keeps it keeps in memory, if not told where."""
+    patience = patience or Patience(attempts=3)
     models = llm.Models(
-        api_key="sk-test",
-        base_url=base_url,
-        prices=PriceTable(),
-        patience=patience or Patience(attempts=3),
+        Provider(api_key="sk-test", base_url=base_url, patience=patience),
+        meter or OpenMeter(),
+        patience=patience,
         clock=VirtualClock(),
         rng=random.Random(7),
     )

@@ -26,6 +26,7 @@ from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.transitions import Transitions
 from cofounder_server.builds.wire import Publisher
+from cofounder_server.ledger.store import Ledger
 
 STEPS: Mapping[str, tuple[type[Any], str]] = {
     "log.append": (Log, "append"),
@@ -39,6 +40,10 @@ STEPS: Mapping[str, tuple[type[Any], str]] = {
     "build.take_back": (Transitions, "take_back"),
     "build.hand_back": (Transitions, "hand_back"),
     "build.cancel": (Transitions, "cancel"),
+    "ledger.reserve": (Ledger, "reserve"),
+    "ledger.ask": (Ledger, "ask"),
+    "ledger.settle": (Ledger, "settle"),
+    "ledger.release": (Ledger, "release"),
     "blobs.put": (Blobs, "put"),
     "tree.keep": (Trees, "keep"),
     "tree.rebuild": (Trees, "rebuild"),
@@ -89,6 +94,7 @@ class Armed:
         """Returns the seams with each step's moments passing through here."""
         return Seams(
             log=self._arm(Log),
+            ledger=self._arm(Ledger),
             publisher=self._arm(Publisher),
             queue=self._arm(Queue),
             transitions=self._arm(Transitions),

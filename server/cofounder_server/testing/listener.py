@@ -1,25 +1,35 @@
 """Calls of models in tests: one call on a scripted wire, and what it told."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server import errors
 from cofounder_server.agent import llm
 from cofounder_server.agent.patience import Patience
+from cofounder_server.agent.provider import Provider
 from cofounder_server.agent.rehearsal import wire as sse
 from cofounder_server.agent.runner import Caller
 from cofounder_server.clock import VirtualClock
 from cofounder_server.testing import anthropic_wire as fake
 from cofounder_server.testing.anthropic_wire import AnthropicWire
-from cofounder_server.usage.prices import PriceTable
+from cofounder_server.testing.meters import OpenMeter
 
 KEY = "sk-ant-secret-of-the-operator"
 HALF = ["half ", "of it"]
 OVERLOADED = sse.error("overloaded_error", "Overloaded")
-CALLER = Caller(user_id="u", project_id="p", build_id="b", attempt=1, generation=1, plan_slug="bootstrapper")
+CALLER = Caller(
+    user_id="u",
+    payer_id="u",
+    project_id="0193a5c0-0000-7000-8000-0123456789aa",
+    build_id="0193a5c0-0000-7000-8000-0123456789ab",
+    attempt=1,
+    generation=1,
+    plan_slug="bootstrapper",
+)
 SYSTEM: list[Any] = [{"type": "text", "text": "# Coder", "cache_control": {"type": "ephemeral"}}]
 
 
@@ -50,35 +60,48 @@ class Listener:
         return [getattr(event, kind) for event in notices if event.HasField(kind)]
 
 
-def models(wire: AnthropicWire, *, clock: VirtualClock | None = None, **patience: float) -> llm.Models:
+def models(
+    wire: AnthropicWire,
+    *,
+    clock: VirtualClock | None = None,
+    meter: OpenMeter | None = None,
+    chosen: Mapping[str, str] | None = None,
+    **patience: float,
+) -> llm.Models:
+    limits = Patience(**{"attempts": 3, **patience})  # type: ignore[arg-type]
     return llm.Models(
-        api_key=KEY,
-        base_url=wire.base_url,
-        prices=PriceTable(),
-        models={"default": fake.MODEL},
-        patience=Patience(**{"attempts": 3, **patience}),  # type: ignore[arg-type]
+        Provider(api_key=KEY, base_url=wire.base_url, patience=limits),
+        meter or OpenMeter(),
+        patience=limits,
         clock=clock or VirtualClock(),
+        models=chosen or {"default": fake.MODEL},
         rng=random.Random(7),
     )
 
 
-def ask(door: llm.Models) -> AsyncGenerator[llm.Piece, None]:
-    return door.generate(
-        CALLER,
-        stage=Stage.STAGE_CODER,
-        role="coder",
-        system=SYSTEM,
-        messages=[{"role": "user", "content": "write " * 60}],
-        max_tokens=100,
+async def ask(door: llm.Models, caller: Caller = CALLER) -> AsyncGenerator[llm.Piece, None]:
+    model = await door.create_tracked_llm(caller, "coder")
+    pieces = model.generate(
+        stage=Stage.STAGE_CODER, system=SYSTEM, messages=[{"role": "user", "content": "write " * 60}], max_tokens=100
     )
+    async with contextlib.aclosing(pieces):
+        async for piece in pieces:
+            yield piece
 
 
-async def listen(wire: AnthropicWire, *, clock: VirtualClock | None = None, **patience: float) -> Listener:
+async def listen(
+    wire: AnthropicWire,
+    *,
+    clock: VirtualClock | None = None,
+    meter: OpenMeter | None = None,
+    caller: Caller = CALLER,
+    **patience: float,
+) -> Listener:
     heard = Listener()
-    door = models(wire, clock=clock, **patience)
+    door = models(wire, clock=clock, meter=meter, chosen=None, **patience)
     try:
         async with asyncio.timeout(60):
-            async for piece in ask(door):
+            async for piece in ask(door, caller):
                 heard.pieces.append(piece)
     except errors.BuildError as error:
         heard.error = error

@@ -10,6 +10,7 @@ closes: given back if nothing was asked, booked by estimate if it was.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 import asyncpg
@@ -54,15 +55,32 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A call that was admitted: its row of the ledger, and where the build's budget then stood."""
+    """A call that was admitted at a time: its row of the ledger."""
 
     ledger_id: UUID
     call: Call
-    day: datetime
+    time: datetime
     price_version: str
-    # Spent and set aside by the build, this call included, against its cap (0: none).
-    build_spent: int
-    build_cap: int
+
+
+class Metering(Protocol):
+    """What has a call admitted and booked; see `Meter`, which is the one of production."""
+
+    async def account(self, user_id: str) -> tuple[Account, Plan]: ...
+
+    async def admit(self, call: Call) -> Ticket: ...
+
+    async def ask(self, ticket: Ticket) -> None: ...
+
+    async def settle(self, ticket: Ticket, settlement: Settlement) -> None: ...
+
+    async def release(self, ticket: Ticket) -> None: ...
+
+    async def spent_by_build(self, ticket: Ticket) -> int: ...
+
+    def priced(self, answered: str, asked: str, ticket: Ticket) -> str: ...
+
+    def cost(self, model: str, tokens: Tokens, ticket: Ticket) -> int: ...
 
 
 class Meter:
@@ -131,14 +149,13 @@ class Meter:
             build_microdollars=call.build_microdollars,
             global_microdollars=self._global_microdollars,
         )
-        reservation = self._reservation_of(call, tokens=read + call.max_tokens, cost=cost, now=now)
+        reservation = self._reservation_of(call, read=read, cost=cost, now=now)
         try:
             findings = await self._ledger.reserve(reservation, wanted)
         except db.UNREACHABLE as fault:
             raise errors.DependencyUnavailable("The ledger") from fault
         self._refuse(findings, plan, now)
-        spent = next((f.spent_microdollars for f in findings if f.limit.scope is Scope.BUILD), 0)
-        return Ticket(reservation.ledger_id, call, now, self._prices.version, spent, call.build_microdollars)
+        return Ticket(reservation.ledger_id, call, now, self._prices.version)
 
     async def ask(self, ticket: Ticket) -> None:
         """Says that the request is about to leave.
@@ -153,9 +170,23 @@ class Meter:
             raise errors.DependencyUnavailable("The ledger") from fault
         raise errors.DependencyUnavailable("The reservation")
 
+    async def spent_by_build(self, ticket: Ticket) -> int:
+        """Returns what the call's build has spent so far; 0 for a call of none, or while that cannot be known."""
+        if ticket.call.build_id is None:
+            return 0
+        try:
+            totals = await self._ledger.totals(Scope.BUILD, str(ticket.call.build_id))
+        except db.UNREACHABLE:
+            return 0
+        return totals.spent_microdollars
+
+    def priced(self, answered: str, asked: str, ticket: Ticket) -> str:
+        """Returns the model to price a call by: the one that answered, if its price is known, else the one asked."""
+        return answered if self._prices.knows(answered, at=ticket.time) else asked
+
     def cost(self, model: str, tokens: Tokens, ticket: Ticket) -> int:
         """Returns what a call cost in millionths of a dollar, at the prices of its reservation."""
-        return self._prices.cost(model, tokens, at=ticket.day)
+        return self._prices.cost(model, tokens, at=ticket.time)
 
     async def settle(self, ticket: Ticket, settlement: Settlement) -> None:
         """Books what a call came to; safe to repeat. Waits for Postgres as long as it takes: nothing is lost by that,
@@ -175,13 +206,13 @@ class Meter:
                 return
 
     async def release(self, ticket: Ticket) -> None:
-        """Gives back what was set aside for a call that was never asked."""
+        """Gives back what was set aside for a call that was never asked; while Postgres is away, the closer does."""
         try:
             await self._ledger.release(ticket.ledger_id, self._clock.now())
         except db.UNREACHABLE as fault:
-            log.warning("a reservation is left to the sweeper", fault=type(fault).__name__)
+            log.warning("a reservation is left to the closer", fault=type(fault).__name__)
 
-    def _reservation_of(self, call: Call, *, tokens: int, cost: int, now: datetime) -> Reservation:
+    def _reservation_of(self, call: Call, *, read: int, cost: int, now: datetime) -> Reservation:
         return Reservation(
             ledger_id=self._new_id(now),
             payer_id=call.payer_id,
@@ -195,7 +226,8 @@ class Meter:
             generation_id=call.generation_id,
             day=limits.day_of(now),
             price_version=self._prices.version,
-            tokens=tokens,
+            counted_tokens=read,
+            tokens=read + call.max_tokens,
             microdollars=cost,
             create_time=now,
             expire_time=now + self._reservation,

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import NoReturn
 from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.event_control_pb2 import WarningRaised
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from cofounder_server import db, errors, tasks
 from cofounder_server.agent.resume import Resumes
-from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park
+from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park, Stop
 from cofounder_server.builds.change import LeaseLost, cancelled
 from cofounder_server.builds.model import TERMINAL, Job, State
 from cofounder_server.builds.queue import Queue
@@ -62,6 +64,7 @@ class RunBuild:
         self._lease: Lease | None = None
         self._lost = asyncio.Event()
         self._running = False
+        self._stop = Stop()
 
     @property
     def build_id(self) -> UUID:
@@ -108,6 +111,8 @@ class RunBuild:
         others = [asyncio.create_task(self._await_command(writer)), asyncio.create_task(self._await_loss())]
         try:
             done, _ = await asyncio.wait([playing, *others], return_when=asyncio.FIRST_COMPLETED)
+            # Before the runner is stopped: what is booked of its call depends on who stopped it.
+            self._stop.asked = any(not t.cancelled() and isinstance(t.exception(), CancelAsked) for t in done)
             if playing not in done:
                 await tasks.stop(playing)
             for task in done:
@@ -127,6 +132,8 @@ class RunBuild:
                     if event.WhichOneof("kind") in TERMINAL:
                         return event
                     await self._append(writer, event)
+        except errors.QuotaExceeded as fault:
+            return await self._until_reset(writer, fault)
         except errors.CofounderError as fault:
             return BuildEvent(build_failed=BuildFailed(error=errors.to_status(fault)))
         except (LeaseLost, Park, asyncio.CancelledError):
@@ -135,15 +142,23 @@ class RunBuild:
             return self._our_fault("the runner failed")
         return self._our_fault("the runner ended without a terminal event")
 
+    async def _until_reset(self, writer: Writer, fault: errors.QuotaExceeded) -> NoReturn:
+        """Has the build wait until a limit starts anew, or is raised: it holds nothing meanwhile, and loses nothing."""
+        await self._append(writer, BuildEvent(warning_raised=WarningRaised(code=fault.quota, text=fault.text)))
+        raise Park(fault.reset_time)
+
     def _events(self) -> AsyncGenerator[BuildEvent, None]:
         job = self._attempt.job
         caller = Caller(
             user_id=job.creator_id,
+            payer_id=job.payer_id,
             project_id=str(job.project_id),
             build_id=str(job.build_id),
             attempt=job.attempt,
             generation=self._attempt.generation,
             plan_slug=job.plan_slug,
+            budget_microdollars=job.budget_microdollars,
+            stop=self._stop,
         )
         order = BuildOrder(goal=job.goal, rehearsal=job.rehearsal)
         return self._desk.runner_of(job).run(caller, order, self._attempt.after)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import random
 from datetime import UTC, datetime
@@ -14,11 +15,13 @@ from cofounder_server import errors
 from cofounder_server.agent import faults, llm
 from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.rehearsal import wire as sse
+from cofounder_server.agent.runner import Stop
 from cofounder_server.clock import VirtualClock
 from cofounder_server.testing import anthropic_wire as fake
 from cofounder_server.testing.anthropic_wire import AnthropicWire
-from cofounder_server.testing.listener import HALF, KEY, OVERLOADED, ask, listen, models
-from cofounder_server.usage.prices import PriceTable, Tokens, UnknownModel
+from cofounder_server.testing.listener import CALLER, HALF, KEY, OVERLOADED, ask, listen, models
+from cofounder_server.testing.meters import OpenMeter
+from cofounder_server.usage.prices import Tokens, UnknownModel
 
 
 async def test_an_answer_comes_piece_by_piece_and_then_whole() -> None:
@@ -213,7 +216,7 @@ async def test_the_key_stands_in_no_error_and_no_log(caplog: pytest.LogCaptureFi
             assert KEY not in f"{heard.error!r} {heard.error.__cause__!r} {heard.error.__context__!r} {heard.pieces}"
     assert [log["fault"] for log in logs][:1] == ["auth"]
     assert KEY not in f"{logs}{caplog.text}"
-    assert all(log["build_id"] == "b" and log["user_id"] == "u" for log in logs)
+    assert all(log["build_id"] == CALLER.build_id and log["user_id"] == "u" for log in logs)
 
 
 async def test_what_nobody_foresaw_is_an_alarm() -> None:
@@ -227,7 +230,7 @@ async def test_what_nobody_foresaw_is_an_alarm() -> None:
 async def test_a_model_without_a_price_is_refused_before_the_provider_is_called() -> None:
     """A-25."""
     async with AnthropicWire(fake.say("x")) as wire:
-        door = llm.Models(api_key=KEY, base_url=wire.base_url, prices=PriceTable(), models={"coder": "local-model"})
+        door = models(wire, chosen={"coder": "local-model"})
         with pytest.raises(UnknownModel):
             await anext(aiter(ask(door)))
         await door.aclose()
@@ -290,13 +293,101 @@ async def test_a_stream_that_drips_for_ever_meets_the_total_limit() -> None:
     assert heard.events("usage_recorded")[0].output_tokens > 1
 
 
-async def test_the_roles_have_their_models() -> None:
-    door = llm.Models(api_key="", base_url="http://127.0.0.1:1", prices=PriceTable(), models={"coder": "c"})
-    assert (door.resolve("coder"), door.resolve("reviewer")) == ("c", "claude-opus-5-5")
-    other = llm.Models(api_key="", base_url="http://127.0.0.1:1", prices=PriceTable(), models={"default": "d"})
-    assert (other.resolve("coder"), other.resolve("reviewer")) == ("d", "d")
-    await door.aclose()
-    await other.aclose()
+async def test_three_levels_decide_which_model_plays_a_role() -> None:
+    """The user's own, then the plan's, then the deployment's; each call asks anew (A-28)."""
+    meter = OpenMeter()
+    async with AnthropicWire(fake.say("x")) as wire:
+        door = models(wire, meter=meter, chosen={"coder": "ours"})
+        assert await door.resolve(CALLER, "coder") == "ours"
+        assert await door.resolve(CALLER, "reviewer") == "claude-opus-5-5"
+        meter.plan = dataclasses.replace(meter.plan, default_models={"coder": "the plan's", "default": "all others"})
+        assert await door.resolve(CALLER, "coder") == "the plan's"
+        assert await door.resolve(CALLER, "reviewer") == "all others"
+        meter.override_models = {"coder": "my own"}
+        assert await door.resolve(CALLER, "coder") == "my own"
+        await door.aclose()
+
+
+async def test_a_20_each_attempt_is_admitted_asked_and_booked_before_the_next() -> None:
+    """Example 29: 529, 529, 200: three attempts in the ledger, one of which costs."""
+    meter = OpenMeter()
+    async with AnthropicWire(
+        fake.status(529, "overloaded_error"), fake.status(529, "overloaded_error"), fake.say("x")
+    ) as wire:
+        await listen(wire, meter=meter)
+    assert [settlement.outcome for _, settlement in meter.booked] == ["overloaded", "overloaded", "answered"]
+    assert [settlement.cost_microdollars > 0 for _, settlement in meter.booked] == [False, False, True]
+    assert len({ticket.ledger_id for ticket, _ in meter.booked}) == len(meter.asked) == 3
+
+
+@pytest.mark.parametrize("person", [True, False], ids=["a person", "a drain"])
+async def test_e_6_a_call_that_is_cut_is_booked_by_what_was_written_and_who_cut_it_decides_who_pays(
+    person: bool,
+) -> None:
+    meter = OpenMeter()
+    caller = dataclasses.replace(CALLER, stop=Stop())
+    async with AnthropicWire(fake.stalled(HALF)) as wire:
+        door = models(wire, meter=meter)
+        pieces = ask(door, caller)
+        while not isinstance(await anext(pieces), llm.Text):
+            """The call is under way with its first text."""
+        caller.stop.asked = person
+        await pieces.aclose()
+        await door.aclose()
+    [(_, settlement)] = meter.booked
+    assert (settlement.outcome, settlement.estimated, settlement.platform_borne) == ("cut", True, not person)
+    assert settlement.output_tokens > 0
+
+
+async def test_what_was_set_aside_for_a_call_that_never_left_is_given_back() -> None:
+    meter = OpenMeter()
+    async with AnthropicWire(fake.say("x")) as wire:
+        door = models(wire, meter=meter)
+        pieces = ask(door)
+        await anext(pieces)  # generation_started: admitted, not yet asked
+        await pieces.aclose()
+        await door.aclose()
+    assert (len(meter.released), meter.asked, meter.booked, wire.calls) == (1, [], [], [])
+
+
+async def test_a_24_where_the_ledger_cannot_be_asked_nothing_is_asked_of_the_provider() -> None:
+    class Away(OpenMeter):
+        async def ask(self, ticket):
+            raise errors.DependencyUnavailable("The ledger")
+
+    meter = Away()
+    async with AnthropicWire(fake.say("x")) as wire:
+        door = models(wire, meter=meter)
+        with pytest.raises(errors.DependencyUnavailable):
+            await _read_on(door)
+        await door.aclose()
+    assert (wire.calls, meter.booked, len(meter.released)) == ([], [], 1)
+
+
+async def test_a_29_a_budget_held_by_calls_under_way_is_waited_for_and_that_is_told() -> None:
+    class Held(OpenMeter):
+        times = 2
+
+        async def admit(self, call):
+            if self.times:
+                self.times -= 1
+                raise errors.BudgetInFlight(retry_after=5.0)
+            return await super().admit(call)
+
+    async with AnthropicWire(fake.say("x")) as wire:
+        heard = await listen(wire, meter=Held())
+    assert [event.reason for event in heard.events("provider_delayed")] == ["budget_in_flight"] * 2
+    assert heard.turn is not None
+
+
+async def test_the_build_is_warned_once_when_four_fifths_of_its_budget_are_spent() -> None:
+    meter = OpenMeter()
+    async with AnthropicWire(fake.say("x")) as wire:
+        [once] = (await listen(wire, meter=meter)).events("usage_recorded")
+        caller = dataclasses.replace(CALLER, budget_microdollars=round(once.cost_microdollars * 3.5))
+        warned = [(await listen(wire, meter=meter, caller=caller)).events("budget_warned") for _ in range(4)]
+    assert [len(events) for events in warned] == [0, 1, 0, 0]
+    assert warned[1][0].spent_microdollars == 3 * once.cost_microdollars
 
 
 async def test_a_proxy_of_the_environment_does_not_stand_between_us_and_a_local_model(

@@ -31,6 +31,7 @@ def reservation(tokens: int = 10, microdollars: int = 100, **changed) -> Reserva
         "generation_id": "g",
         "day": DAY,
         "price_version": "v",
+        "counted_tokens": tokens,
         "tokens": tokens,
         "microdollars": microdollars,
         "create_time": NOW,

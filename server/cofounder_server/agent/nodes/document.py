@@ -9,6 +9,7 @@ from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server import errors
 from cofounder_server.agent import desk as desks
 from cofounder_server.agent import llm, parse
+from cofounder_server.agent.provider import Message
 
 RE_ASKS = 2
 
@@ -20,7 +21,7 @@ async def ask(
     *,
     stage: "Stage",
     role: llm.Role,
-    messages: Sequence[llm.Message],
+    messages: Sequence[Message],
     max_tokens: int,
     document: type[_Document],
 ) -> _Document:
