@@ -9,7 +9,7 @@ clock that jumped) the fence in Postgres decides.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import redis
@@ -27,15 +27,19 @@ log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """One build's lease. `lost` is true from the moment on which nothing more may be done under it."""
+    """One build's lease.
 
-    def __init__(self, build_id: UUID, owner: str, *, ends: float, on_lost: Callable[[], None]) -> None:
+    `lost` is true from the moment on which nothing more may be done under it; `gone` is set a little later, on the
+    loop, for whoever waits for that. Neither happens any more once it is dropped.
+    """
+
+    def __init__(self, build_id: UUID, owner: str, *, ends: float) -> None:
         self.build_id = build_id
         self.owner = owner
         # Monotonic seconds.
         self.ends = ends
         self.lost = False
-        self.on_lost = on_lost
+        self.gone = asyncio.Event()
 
 
 class Leases:
@@ -70,14 +74,9 @@ class Leases:
         # Not joined: it may be waiting for Redis, and nothing depends on its last word.
         await asyncio.gather(self._ticking, return_exceptions=True)
 
-    def keep(self, build_id: UUID, owner: str, *, claimed: float, on_lost: Callable[[], None]) -> Lease:
-        """Keeps a lease from now on.
-
-        Args:
-            claimed: When it was asked for, in monotonic seconds.
-            on_lost: Called on the loop, once, when it is lost; not after `drop`.
-        """
-        lease = Lease(build_id, owner, ends=claimed + self._lease_seconds, on_lost=on_lost)
+    def keep(self, build_id: UUID, owner: str, *, claimed: float) -> Lease:
+        """Keeps a lease from now on that was asked for at `claimed`, in monotonic seconds."""
+        lease = Lease(build_id, owner, ends=claimed + self._lease_seconds)
         self._held[build_id] = lease
         return lease
 
@@ -125,4 +124,4 @@ class Leases:
 
     def _tell(self, lease: Lease) -> None:
         if self._held.get(lease.build_id) is lease:
-            lease.on_lost()
+            lease.gone.set()

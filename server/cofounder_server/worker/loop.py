@@ -15,6 +15,7 @@ from cofounder_server.builds.change import LeaseLost
 from cofounder_server.builds.queue import IndexLost
 from cofounder_server.builds.transitions import Attempt
 from cofounder_server.worker.board import Board
+from cofounder_server.worker.leases import Lease
 from cofounder_server.worker.run_build import Desk, RunBuild
 
 WAIT_SECONDS = 1.0  # for a build to be added, before looking again
@@ -106,31 +107,41 @@ class Worker:
 
     async def _attempt(self, claim: Claim) -> None:
         """Plays a claimed build. What goes wrong here leaves the lease to run out: the sweeper then sees to it."""
-        build_id, owner = claim.build_id, claim.owner
+        # Kept from the claim on: looking for where to go on may take its time.
+        lease = self._desk.leases.keep(claim.build_id, claim.owner, claimed=claim.time)
         try:
-            after = await self._desk.resumes.find(build_id)
-            attempt = await self._desk.transitions.begin_attempt(
-                build_id, worker_id=self._worker_id, owner=owner, after=after
-            )
-            if attempt is None:
-                await self._desk.queue.release(build_id, owner)
-                return
-            try:
-                # The index may have been made again before it could know of this attempt: then the lease is gone.
-                if not await self._desk.queue.renew(build_id, owner):
-                    raise LeaseLost(f"the lease of {build_id} went while the attempt began")
-                await RunBuild(self._desk, attempt, owner).play(claimed=claim.time)
-            except (asyncio.CancelledError, LeaseLost) as fault:
-                await self._hand_back(attempt, owner)
-                if isinstance(fault, asyncio.CancelledError):
-                    raise
-                log.warning("lease lost; another worker goes on", build_id=str(build_id), fault=str(fault))
-                return
-            await self._desk.queue.release(build_id, owner)
+            await self._play(lease)
         except (*db.UNREACHABLE, RedisError) as fault:
-            log.warning("attempt given up; the sweeper takes it", build_id=str(build_id), fault=type(fault).__name__)
+            log.warning(
+                "attempt given up; the sweeper takes it", build_id=str(claim.build_id), fault=type(fault).__name__
+            )
         except Exception:
-            log.exception("attempt broken; the sweeper takes it", build_id=str(build_id))
+            log.exception("attempt broken; the sweeper takes it", build_id=str(claim.build_id))
+        finally:
+            self._desk.leases.drop(lease)
+
+    async def _play(self, lease: Lease) -> None:
+        build_id, owner = lease.build_id, lease.owner
+        after = await self._desk.resumes.find(build_id)
+        attempt = await self._desk.transitions.begin_attempt(
+            build_id, worker_id=self._worker_id, owner=owner, after=after
+        )
+        if attempt is None:
+            await self._desk.queue.release(build_id, owner)
+            return
+        try:
+            # The index may have been made again before it could know of this attempt: then the lease is gone.
+            if not await self._desk.queue.renew(build_id, owner):
+                raise LeaseLost(f"the lease of {build_id} went while the attempt began")
+            await RunBuild(self._desk, attempt, lease).play()
+        except asyncio.CancelledError:
+            await self._hand_back(attempt, owner)
+            raise
+        except LeaseLost as fault:
+            log.warning("lease lost; another worker goes on", build_id=str(build_id), fault=str(fault))
+            await self._hand_back(attempt, owner)
+            return
+        await self._desk.queue.release(build_id, owner)
 
     async def _hand_back(self, attempt: Attempt, owner: str) -> None:
         job = attempt.job

@@ -55,14 +55,12 @@ class CancelAsked(Exception):
 class RunBuild:
     """Plays one attempt."""
 
-    def __init__(self, desk: Desk, attempt: Attempt, owner: str) -> None:
+    def __init__(self, desk: Desk, attempt: Attempt, lease: Lease) -> None:
         self._desk = desk
         self._attempt = attempt
-        self._owner = owner
+        self._lease = lease
         self._scrubber = Scrubber(desk.secrets)
         self._log = log.bind(build_id=str(attempt.job.build_id), attempt=attempt.job.attempt)
-        self._lease: Lease | None = None
-        self._lost = asyncio.Event()
         self._running = False
         self._stop = Stop()
 
@@ -70,26 +68,21 @@ class RunBuild:
     def build_id(self) -> UUID:
         return self._attempt.job.build_id
 
-    async def play(self, *, claimed: float) -> None:
+    async def play(self) -> None:
         """Plays the build to its end, or until it is parked.
 
         Cancelling the task stops the runner and writes nothing more: the caller hands the build back.
-
-        Args:
-            claimed: When the lease was asked for, in monotonic seconds.
 
         Raises:
             LeaseLost: The lease ended or is another's; the runner is stopped, and nothing more was written.
         """
         writer = await self._open()
-        self._lease = self._desk.leases.keep(self.build_id, self._owner, claimed=claimed, on_lost=self._lost.set)
         try:
             terminal = await self._until_over(writer)
             await self._end(writer, terminal)
         except Park as parking:
             await self._park(writer, parking)
         finally:
-            self._desk.leases.drop(self._lease)
             self._desk.commit.close(writer)
 
     async def _park(self, writer: Writer, parking: Park) -> None:
@@ -169,7 +162,7 @@ class RunBuild:
         return BuildEvent(build_failed=BuildFailed(error=errors.to_status(errors.Internal(debug_id))))
 
     async def _append(self, writer: Writer, event: BuildEvent) -> None:
-        if self._lease is not None and self._lease.lost:
+        if self._lease.lost:
             raise LeaseLost(f"the lease of {self.build_id} was lost")
         if event.HasField("stage_started") and not self._running:
             self._running = True
@@ -198,7 +191,7 @@ class RunBuild:
 
     async def _await_loss(self) -> None:
         """Raises LeaseLost once the lease is lost."""
-        await self._lost.wait()
+        await self._lease.gone.wait()
         raise LeaseLost(f"the lease of {self.build_id} could not be kept")
 
     async def _end(self, writer: Writer, terminal: BuildEvent) -> None:

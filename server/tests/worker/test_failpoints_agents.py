@@ -8,6 +8,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,18 @@ from cofounder_server.agent.workspace import Workspace
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.blobs.postgres import PostgresStore
 from cofounder_server.builds import fold
+from cofounder_server.builds.ids import uuid7
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
 from cofounder_server.clock import WallClock
+from cofounder_server.ledger.model import UNLIMITED, Scope
+from cofounder_server.ledger.store import Ledger
 from cofounder_server.testing import agents
 from cofounder_server.testing.anthropic_wire import Answer, AnthropicWire, Call
 from cofounder_server.testing.cast import FAILING, PASSING, Cast, file, project
+from cofounder_server.usage.meter import Meter, Metering
+from cofounder_server.usage.prices import PriceTable
+from cofounder_server.worker.close import Closer
 
 pytestmark = pytest.mark.integration
 
@@ -80,11 +87,8 @@ def dies(database: str, redis_url: str, tmp_path: Path):
     return worker
 
 
-@pytest.mark.parametrize("failpoints", [*((one,) for one in ONCE), *TWICE], ids=" then ".join)
-async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
-    house, checked, dies, tmp_path: Path, failpoints: tuple[str, ...]
-):
-    """Examples 39, 173; issue 5, 4."""
+async def played(house, dies, folder: Path, failpoints: tuple[str, ...], meter: Metering | None = None):
+    """Plays a build whose workers die, one after the other, and the last does not: its id, events, and calls."""
     isolation = await sandbox.probe()
     hands = sandbox.choose(isolation, rehearsal=True, allow_weak=True, production=False)
     blobs = Blobs(PostgresStore(house.pool), WallClock())
@@ -96,15 +100,23 @@ async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
         async with AnthropicWire(choose=steady) as wire:
             for failpoint in failpoints:
                 await dies(wire, failpoint)
-            keep = {"blobs": blobs, "saver": house.checkpoints.saver}
+            keep = {"blobs": blobs, "saver": house.checkpoints.saver, "meter": meter}
             async with (
-                agents.runner(wire.base_url, tmp_path / "last", hands, **keep) as runner,
+                agents.runner(wire.base_url, folder / "last", hands, **keep) as runner,
                 house.worker(runner=runner),
             ):
                 events = await house.over(build_id)
-            calls = len(wire.calls)
+            return build_id, events, len(wire.calls)
     finally:
         sweeping.cancel()
+
+
+@pytest.mark.parametrize("failpoints", [*((one,) for one in ONCE), *TWICE], ids=" then ".join)
+async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
+    house, checked, dies, tmp_path: Path, failpoints: tuple[str, ...]
+):
+    """Examples 39, 173; issue 5, 4."""
+    build_id, events, calls = await played(house, dies, tmp_path, failpoints)
     kinds = checked(events)
     assert kinds[-1] == "build_succeeded"
     assert finished_once(events)
@@ -116,6 +128,37 @@ async def test_nothing_that_was_finished_is_repeated_and_the_result_is_the_same(
     )
     assert (await Builds(house.pool).get(build_id))[1].files == fold.fold(events).files
     assert commits(tmp_path / "last" / "repositories" / str(build_id)) == [events[-1].build_succeeded.commit_sha]
+
+
+class Later(WallClock):
+    """A clock by which every reservation has expired."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("step", ["reserve", "ask", "settle"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_20_a_worker_that_dies_between_reserve_and_settle_leaves_every_call_booked_once_or_given_back(
+    house, checked, dies, tmp_path: Path, step: str, when: str
+):
+    """Example 171: swept or booked, never both, never neither; the user pays once for each step."""
+    ledger, prices = Ledger(house.pool), PriceTable()
+    breaker = {"reservation_seconds": 600.0, "global_microdollars": UNLIMITED}
+    meter = Meter(house.pool, ledger, prices, WallClock(), new_id=uuid7, **breaker)
+    build_id, events, calls = await played(house, dies, tmp_path, (f"ledger.{step}.{when}=crash:2",), meter)
+    assert checked(events)[-1] == "build_succeeded"
+    await Closer(ledger, house.log, prices, Later(), sweep_seconds=1).close()
+    rows = await house.pool.fetch("select * from usage_logs where build_id = $1", build_id)
+    assert {row["state"] for row in rows} <= {"settled", "estimated", "released"}, "nothing is left open"
+    answered = [row for row in rows if row["outcome"] == "answered"]
+    assert len({(row["stage"], row["role"]) for row in answered}) == 4, "coder twice, each other once"
+    assert calls <= sum(row["asked"] for row in rows) <= calls + 1, "what left was written down before"
+    named = {event.usage_recorded.ledger_id for event in events if event.HasField("usage_recorded")}
+    assert named <= {str(row["ledger_id"]) for row in rows}
+    paid = sum(row["cost_microdollars"] for row in rows if not row["platform_borne"])
+    totals = await ledger.totals(Scope.BUILD, str(build_id))
+    assert (totals.spent_microdollars, totals.reserved_microdollars) == (paid, 0)
 
 
 def died_in_an_attempt(failpoints: tuple[str, ...]) -> int:

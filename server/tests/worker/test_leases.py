@@ -51,7 +51,7 @@ def spin_until(condition, *, most: float = 30.0) -> None:
 async def test_a_lease_is_prolonged_while_the_loop_ticks(redis_url, queue, held):
     build_id, owner, asked = held
     async with leases(redis_url, lease_seconds=60) as kept, asyncio.timeout(30):
-        lease = kept.keep(build_id, owner, claimed=asked, on_lost=lambda: None)
+        lease = kept.keep(build_id, owner, claimed=asked)
         while lease.ends <= asked + 61:
             await asyncio.sleep(0.02)
         assert not lease.lost
@@ -62,7 +62,7 @@ async def test_a_loop_that_is_busy_for_a_while_does_not_lose_its_lease(redis_url
     """Example 51: shorter than the deadline, by CPU: the renewer is a thread of its own."""
     build_id, owner, asked = held
     async with leases(redis_url, lease_seconds=60) as kept:
-        lease = kept.keep(build_id, owner, claimed=asked, on_lost=lambda: None)
+        lease = kept.keep(build_id, owner, claimed=asked)
         await asyncio.sleep(0)
         before = lease.ends
         spin_until(lambda: lease.ends > before)
@@ -74,12 +74,11 @@ async def test_a_loop_that_is_stuck_loses_its_lease_without_getting_to_act_again
     """Example 51: never two writers. Redis would go on renewing; the thread does not ask it to."""
     build_id, owner, asked = held
     async with leases(redis_url) as kept:
-        lost = asyncio.Event()
-        lease = kept.keep(build_id, owner, claimed=asked, on_lost=lost.set)
+        lease = kept.keep(build_id, owner, claimed=asked)
         await asyncio.sleep(0)
         spin_until(lambda: lease.lost)
         assert lease.lost
-        await asyncio.wait_for(lost.wait(), 10)
+        await asyncio.wait_for(lease.gone.wait(), 10)
 
 
 async def test_a_worker_that_cannot_reach_redis_loses_its_lease_before_it_ends_there(redis_url, queue, held):
@@ -88,20 +87,18 @@ async def test_a_worker_that_cannot_reach_redis_loses_its_lease_before_it_ends_t
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.listen()
         async with leases(f"redis://127.0.0.1:{silent.getsockname()[1]}", lease_seconds=60) as kept:
-            lost = asyncio.Event()
             # As if asked for 50 seconds ago: of 60, the last 12 are the margin.
-            lease = kept.keep(build_id, owner, claimed=time.monotonic() - 50, on_lost=lost.set)
-            await asyncio.wait_for(lost.wait(), 10)
+            lease = kept.keep(build_id, owner, claimed=time.monotonic() - 50)
+            await asyncio.wait_for(lease.gone.wait(), 10)
             assert time.monotonic() < lease.ends
 
 
 async def test_a_lease_that_is_anothers_is_lost_at_the_next_heartbeat(redis_url, redis_client, queue, held):
     build_id, owner, asked = held
     async with leases(redis_url) as kept:
-        lost = asyncio.Event()
-        kept.keep(build_id, owner, claimed=asked, on_lost=lost.set)
+        lease = kept.keep(build_id, owner, claimed=asked)
         await redis_client.hset("{queue}:owners", str(build_id), "another")
-        await asyncio.wait_for(lost.wait(), 10)
+        await asyncio.wait_for(lease.gone.wait(), 10)
 
 
 async def test_b_4_a_cut_off_worker_hands_its_build_back_and_nothing_counts_as_a_crash(house):
