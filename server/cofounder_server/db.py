@@ -25,6 +25,8 @@ UNREACHABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # A query on a connection that the server has just said goodbye on, before its end was read.
+    asyncpg.InternalClientError,
     TimeoutError,
 )
 
