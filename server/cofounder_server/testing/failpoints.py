@@ -1,4 +1,4 @@
-"""Failpoints: a process that dies, or stops, just before or just after a durable step (T-5).
+"""Failpoints: a process that dies, stops, or is held just before or just after a durable step (T-5).
 
 `COFOUNDER_FAILPOINTS` arms them: `<step>.<before|after>=<action>[:<n>]`, separated by commas, where the action happens
 the n-th time the step is reached (the first, if n is left out):
@@ -6,15 +6,25 @@ the n-th time the step is reached (the first, if n is left out):
     log.append.after=crash          dies as by kill -9 when the first append is committed
     queue.claim.before=stop:3       stops as by SIGSTOP before the third claim
 
+A third action holds what reached the moment, and nothing else of its process, while somebody acts on others:
+
+    queue.add.after=hold:/tmp/holds
+
+Whoever puts a file `queue.add.after` into that folder has the next who reaches the moment wait there: the file is then
+called `queue.add.after.<process id>`, and whoever removes it lets the held one go on. One file holds one, of however
+many processes share the folder.
+
 The steps are the methods named in `STEPS`, of the classes that the composition root takes as `Seams`.
 """
 
+import asyncio
 import functools
 import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cofounder_server.agent.checkpoints import Saver
@@ -52,18 +62,22 @@ STEPS: Mapping[str, tuple[type[Any], str]] = {
     "checkpoint.save": (Saver, "aput"),
     "build.resume": (Resumes, "find"),
 }
-ACTIONS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}
+MOMENTS = tuple(f"{step}.{when}" for step in STEPS for when in ("before", "after"))
+SIGNALS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}
+HOLD = "hold"
+LOOK_AGAIN_SECONDS = 0.005
 
 Seam = TypeVar("Seam")
 
 
 @dataclass(frozen=True, slots=True)
 class Failpoint:
-    """What happens when a moment of a step is reached for the n-th time."""
+    """What happens when a moment of a step is reached for the n-th time, or whenever `folder` asks for it."""
 
     moment: str
     action: str
     nth: int = 1
+    folder: Path | None = None
 
 
 def parse(text: str) -> list[Failpoint]:
@@ -73,14 +87,15 @@ def parse(text: str) -> list[Failpoint]:
 
 def _parse_one(text: str) -> Failpoint:
     moment, _, rest = text.partition("=")
-    action, _, nth = rest.partition(":")
-    step, _, when = moment.rpartition(".")
-    if step not in STEPS or when not in ("before", "after") or action not in ACTIONS or not (nth or "1").isdigit():
-        raise ValueError(
-            f"{text!r} is no failpoint: write <step>.<before|after>=<{'|'.join(ACTIONS)}>[:<n>], "
-            f"with one of the steps {', '.join(STEPS)}"
-        )
-    return Failpoint(moment, action, int(nth or 1))
+    action, _, detail = rest.partition(":")
+    if moment in MOMENTS and action == HOLD and detail:
+        return Failpoint(moment, action, folder=Path(detail))
+    if moment in MOMENTS and action in SIGNALS and (detail or "1").isdigit():
+        return Failpoint(moment, action, int(detail or 1))
+    raise ValueError(
+        f"{text!r} is no failpoint: write <step>.<before|after>=<{'|'.join(SIGNALS)}>[:<n>] or …={HOLD}:<folder>, "
+        f"with one of the steps {', '.join(STEPS)}"
+    )
 
 
 class Armed:
@@ -112,15 +127,36 @@ class Armed:
     def _around(self, step: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(method)
         async def with_moments(*args: Any, **kwargs: Any) -> Any:
-            self._reach(f"{step}.before")
+            await self._reach(f"{step}.before")
             result = await method(*args, **kwargs)
-            self._reach(f"{step}.after")
+            await self._reach(f"{step}.after")
             return result
 
         return with_moments
 
-    def _reach(self, moment: str) -> None:
+    async def _reach(self, moment: str) -> None:
         self._reached[moment] += 1
         for failpoint in self._failpoints:
-            if (failpoint.moment, failpoint.nth) == (moment, self._reached[moment]):
-                os.kill(os.getpid(), ACTIONS[failpoint.action])
+            if failpoint.moment != moment:
+                continue
+            if failpoint.folder is not None:
+                await _hold(moment, failpoint.folder)
+            elif failpoint.nth == self._reached[moment]:
+                os.kill(os.getpid(), SIGNALS[failpoint.action])
+
+
+async def _hold(moment: str, folder: Path) -> None:
+    """Waits while the file is there that says so; the loop goes on meanwhile."""
+    held = folder / f"{moment}.{os.getpid()}"
+    if _taken(folder / moment, held):
+        while held.exists():  # noqa: ASYNC110 - another process removes it
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _taken(wanted: Path, held: Path) -> bool:
+    """Takes the file for this process; False if there is none, or another was first."""
+    try:
+        wanted.rename(held)
+    except FileNotFoundError:
+        return False
+    return True

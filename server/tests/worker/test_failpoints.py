@@ -85,3 +85,45 @@ async def test_a_worker_that_dies_around_any_step_leaves_a_build_that_ends_once(
     kinds = checked(events)
     assert kinds[-1] == "build_succeeded"
     assert kinds.count("commit_created") <= kinds.count("attempt_started") <= 2
+
+
+async def test_a_held_moment_holds_one_process_until_it_is_let_go_while_its_loop_goes_on(
+    house, checked, database, redis_url, tmp_path
+):
+    """Whoever reaches the moment says so; its lease is renewed meanwhile, because its loop ticks."""
+    moment, folder = "log.append.before", tmp_path / "holds"
+    folder.mkdir()
+    pace = {"COFOUNDER_REHEARSAL_PACE": "0.02", "COFOUNDER_HEARTBEAT_SECONDS": "0.2"}
+    armed = environment(database, redis_url, tmp_path, COFOUNDER_FAILPOINTS=f"{moment}=hold:{folder}", **pace)
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cofounder_server.testing", "work", env=armed, stderr=asyncio.subprocess.DEVNULL
+    )
+    held = folder / f"{moment}.{worker.pid}"
+    try:
+        async with asyncio.timeout(120):
+            while not await house.pool.fetchval("select count(*) from workers"):
+                await asyncio.sleep(0.05)
+        build_id = await house.start(scenario="happy_path")
+        await house.reaches(build_id, "attempt_started")
+        (folder / moment).touch()
+        async with asyncio.timeout(60):
+            while not held.exists():
+                await asyncio.sleep(0.01)
+        stands = (await house.log.head(build_id)).head
+        for _ in range(3):
+            await renewed(house.queue, build_id)
+        assert (await house.log.head(build_id)).head == stands
+        held.unlink()
+        assert checked(await house.over(build_id))[-1] == "build_succeeded"
+    finally:
+        worker.kill()
+        await worker.wait()
+
+
+async def renewed(queue, build_id):
+    """Returns once the lease lasts longer than it just did."""
+    lasts = (await queue.contents()).holdings[build_id].seconds
+    async with asyncio.timeout(60):
+        while (now := (await queue.contents()).holdings[build_id].seconds) <= lasts:
+            lasts = now
+            await asyncio.sleep(0.01)
