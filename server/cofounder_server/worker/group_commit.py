@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
-from cofounder_server import db
+from cofounder_server import db, tasks
 from cofounder_server.builds.change import LeaseLost
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Outcome, Stretch, Verdict
@@ -49,8 +49,7 @@ class GroupCommit:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.stop(self._task)
 
     def open(self, writer: Writer) -> None:
         """Commits for `writer` from now on. Call `wake` after each append."""
