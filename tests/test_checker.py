@@ -7,7 +7,7 @@ from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_agent_pb2 import TextDelta
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildSucceeded
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildResponse
-from cofounder_testkit.checker import PromiseBroken, Record, check, check_all, entries
+from cofounder_testkit.checker import PromiseBroken, Record, check, check_all, check_fence, entries
 
 pytestmark = pytest.mark.unit
 
@@ -59,3 +59,10 @@ def test_entries_are_taken_as_they_are_and_json_comes_back_to_the_same_bytes():
     for one in events:
         seen.take_json(json_format.MessageToJson(one))
     assert seen.events == entries(response)
+
+
+def test_an_append_by_whoever_lost_the_build_is_told_from_one_by_whoever_has_it():
+    attempts = [BuildEvent(sequence=place, attempt=attempt) for place, attempt in enumerate((0, 1, 1, 2, 2), 1)]
+    check_fence(attempts)
+    with pytest.raises(PromiseBroken, match="Fenced: 6 is of attempt 1"):
+        check_fence([*attempts, BuildEvent(sequence=6, attempt=1)])

@@ -86,6 +86,19 @@ def check(record: Record, *, after: int = 0) -> list[BuildEvent]:
     return events
 
 
+def check_fence(events: Sequence[BuildEvent]) -> None:
+    """Checks that nobody appended after another had taken the build over.
+
+    Raises:
+        PromiseBroken: Fenced does not hold.
+    """
+    newest = 0
+    for event in events:
+        if event.attempt < newest:
+            raise PromiseBroken(f"Fenced: {event.sequence} is of attempt {event.attempt}, and {newest} had begun")
+        newest = event.attempt
+
+
 def check_all(records: Sequence[Record]) -> int:
     """Checks each record, and that all saw the same bytes; returns how many events there are.
 

@@ -15,13 +15,12 @@ STOP_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class RunningStack:
-    """A stack that answers."""
+class Address:
+    """Where a gateway and a server answer, and the folder with the keys to them."""
 
     data: Path
     port: int
     grpc_port: int
-    process: asyncio.subprocess.Process
 
     @property
     def token(self) -> str:
@@ -35,6 +34,13 @@ class RunningStack:
             "COFOUNDER_GRPC": f"127.0.0.1:{self.grpc_port}",
             "COFOUNDER_TOKEN_FILE": str(self.data / "keys" / "me.token"),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack(Address):
+    """A stack that answers."""
+
+    process: asyncio.subprocess.Process
 
     def pid_of(self, program: str) -> int:
         """Returns the process of a program, `cofounder_server work`, by its arguments. Raises LookupError."""

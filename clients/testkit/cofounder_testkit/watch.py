@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from cofounder.gateway.v1 import frame_pb2
 from cofounder.runner.v1.runner_service_pb2 import WatchBuildRequest, WatchBuildResponse
 from cofounder_testkit.checker import Record, varint
-from cofounder_testkit.stack import RunningStack
+from cofounder_testkit.stack import Address
 
 WATCH_BUILD = "/cofounder.runner.v1.RunnerService/WatchBuild"
 AGAIN_SECONDS = 0.1
@@ -32,15 +32,15 @@ async def together(*watchers: Coroutine[Any, Any, Record]) -> list[Record]:
     return [task.result() for task in tasks]
 
 
-async def over_grpc(stack: RunningStack, build_id: str, *, name: str = "grpc") -> Record:
+async def over_grpc(stack: Address, build_id: str, *, record: Record | None = None) -> Record:
     """Watches over gRPC, taking responses as bytes, and resumes whenever the server is gone."""
-    record = Record(name)
+    record = record or Record("grpc")
     async for _ in progress(stack, build_id, record):
         pass
     return record
 
 
-async def progress(stack: RunningStack, build_id: str, record: Record) -> AsyncIterator[int]:
+async def progress(stack: Address, build_id: str, record: Record) -> AsyncIterator[int]:
     """Watches over gRPC into `record`, and yields the cursor after each response."""
     cursor = 0
     metadata = (("authorization", f"Bearer {stack.token}"),)
@@ -71,10 +71,10 @@ def _watch_build(channel: grpc.aio.Channel) -> Any:
 
 
 async def over_websocket(
-    stack: RunningStack, build_id: str, *, name: str = "websocket", cuts: int = 0, seed: int = 0
+    stack: Address, build_id: str, *, record: Record | None = None, cuts: int = 0, seed: int = 0
 ) -> Record:
     """Watches over the gateway, cuts its own connection `cuts` times at random events, and resumes each time."""
-    record, cursor = Record(name), 0
+    record, cursor = record or Record("websocket"), 0
     chance = random.Random(seed)
     wanted = sorted(chance.randrange(2, 400) for _ in range(cuts))
     while True:
@@ -91,7 +91,7 @@ async def over_websocket(
         record.cuts += 1
 
 
-async def _frames(stack: RunningStack, build_id: str, cursor: int) -> AsyncIterator[bytes | None]:
+async def _frames(stack: Address, build_id: str, cursor: int) -> AsyncIterator[bytes | None]:
     """Yields each response of a watch as it was encoded, then None once the watch ended with OK."""
     uri = f"ws://127.0.0.1:{stack.port}/api/socket"
     async with websockets.connect(uri, subprotocols=[Subprotocol("cofounder.v1.proto")], max_size=None) as socket:
@@ -132,7 +132,7 @@ def _field(message: bytes, number: int) -> bytes:
     return b""
 
 
-async def by_cli(stack: RunningStack, build_id: str, *, name: str = "cli") -> Record:
+async def by_cli(stack: Address, build_id: str, *, name: str = "cli") -> Record:
     """Watches with `cofounder watch BUILD --json`."""
     record = Record(name)
     async for line in lines(stack, sys.executable, "-m", "cofounder_cli", "watch", build_id, "--json"):
@@ -140,7 +140,7 @@ async def by_cli(stack: RunningStack, build_id: str, *, name: str = "cli") -> Re
     return record
 
 
-async def by_buf_curl(stack: RunningStack, build_id: str, *, name: str = "buf curl") -> Record:
+async def by_buf_curl(stack: Address, build_id: str, *, name: str = "buf curl") -> Record:
     """Watches with a client that knows nothing of ours but what reflection tells it."""
     record = Record(name)
     buf = Path(sys.executable).parent / "buf"
@@ -164,7 +164,7 @@ def split_json(text: str) -> list[str]:
     return found
 
 
-async def lines(stack: RunningStack, *command: str) -> AsyncIterator[str]:
+async def lines(stack: Address, *command: str) -> AsyncIterator[str]:
     """Yields what a program writes to its standard output, line by line, to its end."""
     process = await asyncio.create_subprocess_exec(
         *command, env=stack.environment, stdout=asyncio.subprocess.PIPE, limit=64 * 1024 * 1024
