@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 IDEA ?= A URL shortener with tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fix proto lock bench watchers kills eta clean
+.PHONY: help run demo test check fix proto lock bench watchers kills kill-matrix redis-lost many-jobs eta clean
 
 help: ## Show what can be done
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run ## Start everything; prints where it is ready; Ctrl-C stops it
 	@exec $(BIN)/python -m cofounder_server run
@@ -47,6 +47,17 @@ kills: $(VENV)/.dev ## Kill worker, server and gateway in mid-build and check ev
 
 eta: $(VENV)/.dev ## Measure how well the likely starts of waiting builds hold
 	$(BIN)/python -m cofounder_testkit eta
+
+# A forked child must not run gRPC's handlers: it only becomes another program.
+kill-matrix: export GRPC_ENABLE_FORK_SUPPORT := 0
+kill-matrix: $(VENV)/.dev ## Every victim, every signal, every moment of a build; CELLS="--sample 20" plays some
+	$(BIN)/python -m cofounder_testkit kill-matrix $(CELLS)
+
+redis-lost: $(VENV)/.dev ## Redis emptied, put back from an old snapshot, away, each with 200 queued builds
+	$(BIN)/python -m cofounder_testkit redis-lost
+
+many-jobs: $(VENV)/.dev ## 1 000 jobs over 4 workers; then the same checks on variants that lack a guard
+	$(BIN)/python -m cofounder_testkit many-jobs
 
 bench: $(VENV)/.dev ## Measure against the floor, in one run
 	$(BIN)/python -m bench
