@@ -16,7 +16,7 @@ import grpc
 import websockets.asyncio.client as websockets
 from websockets.typing import Subprotocol
 
-from bench import load
+from bench import jobs, load
 from cofounder.gateway.v1 import frame_pb2
 from cofounder.runner.v1 import runner_service_pb2 as runner
 from cofounder_testkit import scenes
@@ -160,6 +160,12 @@ async def firsts(stack: RunningStack) -> Row:
     return Row("first event: p95, ms", p95, None, "≤ 300 ms", p95 <= 300)
 
 
+async def claim_to_finish(data: Path) -> Row:
+    say("empty jobs from claim to finish")
+    product, least = await jobs.measure(data)
+    return Row("claim to finish: jobs/s", product, least, "noted", None)
+
+
 def say(what: str) -> None:
     print(f"measuring: {what} …", file=sys.stderr, flush=True)
 
@@ -177,6 +183,8 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cofounder-bench-") as folder:
         async with running(Path(folder) / "data", COFOUNDER_REHEARSAL_PACE="0") as stack:
             found = await rows(stack)
+        # On engines of its own: the product's worker would take these jobs.
+        found.append(await claim_to_finish(Path(folder) / "jobs"))
     print(table(found))
     results = [asdict(row) | {"ratio": row.ratio} for row in found]
     (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
