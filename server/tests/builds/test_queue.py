@@ -144,6 +144,19 @@ async def test_b_10_a_lease_that_ran_out_is_not_prolonged_and_its_permit_may_be_
     assert sum(holding.seconds > 0 for holding in (await queue.contents()).holdings.values()) == 1
 
 
+async def test_b_9_a_permit_that_ran_out_goes_to_whoever_waited_for_it_first(queue: Queue, redis_client: redis.Redis):
+    """Its worker was lost, and no sweeper has looked yet: nobody who comes now is ahead of those who were blocked."""
+    project = uuid4()
+    mine = [entry(place, project=project) for place in range(3)]
+    await added(queue, *mine)
+    lost = await claim_all(queue)
+    assert lost == [mine[0].build_id, mine[1].build_id]
+    for holder in ("user:me", f"project:{project}"):
+        await redis_client.zadd(f"{{queue}}:{holder}", {str(build_id): 1 for build_id in lost})
+    await queue.add(later := entry(10, project=project))
+    assert await claim_all(queue) == [mine[2].build_id, later.build_id]
+
+
 async def test_b_10_only_the_owner_renews_releases_and_gives_back(queue: Queue):
     await added(queue, entry(7))
     build_id = await queue.claim("mine", LIMITS)

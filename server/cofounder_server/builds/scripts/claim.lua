@@ -34,7 +34,8 @@ for _ = 1, 500 do
   elseif short then
     redis.call('zrem', READY, id)
     redis.call('sadd', short, id)
-  else
+  elseif redis.call('zrange', READY, 0, 0)[1] == id then
+    -- Else permits that ran out have just freed one with an earlier place: it is looked at first.
     lease(id, ARGV[1], now + ARGV[2])
     permit(id, job, now + ARGV[2])
     return id

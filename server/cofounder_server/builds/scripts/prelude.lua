@@ -73,8 +73,11 @@ local function permit(id, job, ends)
   redis.call('zadd', permits('project', job[2]), ends, id)
 end
 
+-- How many permits are held. Those that ran out return here, and free whoever waited for them.
 local function held(kind, who)
-  redis.call('zremrangebyscore', permits(kind, who), '-inf', now)
+  if redis.call('zremrangebyscore', permits(kind, who), '-inf', now) > 0 then
+    unblock(kind, who)
+  end
   return redis.call('zcard', permits(kind, who))
 end
 
