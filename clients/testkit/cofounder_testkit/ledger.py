@@ -30,6 +30,8 @@ class Wait:
     since: float
     asked: float
     answered: float
+    # True if it had been claimed before, and was given back.
+    again: bool
 
     def overtook(self, other: "Wait") -> bool:
         """Whether this one was surely claimed while the other waited, and before it."""
@@ -50,6 +52,7 @@ class Ledger:
     # Every instant at which somebody had more than their permits.
     above: list[str] = field(default_factory=list)
     _playing: Counter[str] = field(default_factory=Counter)
+    _begun: set[UUID] = field(default_factory=set)
     _since: dict[UUID, float] = field(default_factory=dict)
 
     def waiting(self, entry: Entry) -> None:
@@ -61,7 +64,9 @@ class Ledger:
         """Notes that a build was claimed."""
         since = self._since.pop(build_id, None)
         if since is not None:
-            self.waits.append(Wait(self.entries[build_id], since, asked, time.monotonic()))
+            again = build_id in self._begun
+            self.waits.append(Wait(self.entries[build_id], since, asked, time.monotonic(), again))
+            self._begun.add(build_id)
 
     @contextlib.contextmanager
     def play(self, build_id: UUID) -> Iterator[None]:
@@ -85,10 +90,13 @@ class Ledger:
         if 0 <= limit < held:
             self.above.append(f"{holder} has {held} permits {where} and may have {limit}")
 
-    def inversions(self) -> list[str]:
+    def inversions(self, *, again: bool) -> list[str]:
         """Returns every pair of one user, plan and project of which the later place was claimed first.
 
         Builds that share all three are kept by the same limits, so whatever let the later run let the former run.
+
+        Args:
+            again: Whether the one that was overtaken had been claimed before, and was given back.
         """
         groups: dict[tuple[str, str, UUID], list[Wait]] = {}
         for wait in self.waits:
@@ -98,7 +106,7 @@ class Ledger:
             for group in groups.values()
             for early in group
             for late in group
-            if late.entry.place > early.entry.place and late.overtook(early)
+            if early.again == again and late.entry.place > early.entry.place and late.overtook(early)
         ]
 
 

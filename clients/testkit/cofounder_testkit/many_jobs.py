@@ -72,6 +72,8 @@ async def _play(shop: Workshop, ordered: Sequence[UUID]) -> str | None:
             async with shop.crew.worker():
                 await shop.until_over(len(ordered), seconds=OVER_SECONDS)
                 await shop.judge(ordered)
+                if overtaken := shop.ledger.inversions(again=True):
+                    raise PromiseBroken(f"order of those given back, {len(overtaken)} times: {overtaken[0]}")
     except PromiseBroken as broken:
         return str(broken)
     return None

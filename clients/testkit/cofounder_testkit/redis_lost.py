@@ -37,6 +37,8 @@ class Outcome:
     crashes: int = 0
     # How many builds were played to the end more than once; each has one end all the same.
     played_again: int = 0
+    # How many that were claimed as Redis was lost came back a sweep later, and were overtaken meanwhile.
+    overtaken: int = 0
     broken: str | None = None
 
 
@@ -92,7 +94,9 @@ async def _play_one(data: Path, name: str, act: Act, *, builds: int, seed: int) 
         except PromiseBroken as broken:
             return Outcome(name, builds, broken=str(broken))
         again = sum(times > 1 for times in shop.ledger.played.values())
-        return Outcome(name, builds, over_before, dict(sorted(tally.attempts.items())), tally.crashes, again)
+        overtaken = len(shop.ledger.inversions(again=True))
+        attempts = dict(sorted(tally.attempts.items()))
+        return Outcome(name, builds, over_before, attempts, tally.crashes, again, overtaken)
 
 
 def line(outcome: Outcome) -> str:
@@ -102,5 +106,6 @@ def line(outcome: Outcome) -> str:
     attempts = ", ".join(f"{count} in {number}" for number, count in outcome.attempts.items())
     return (
         f"{outcome.loss:<9} {outcome.builds} builds, {outcome.over_before} over before; all have one end; "
-        f"attempts: {attempts}; {outcome.crashes} counted as crashes; played to the end again: {outcome.played_again}"
+        f"attempts: {attempts}; {outcome.crashes} counted as crashes; played to the end again: {outcome.played_again}; "
+        f"overtaken after a lost claim: {outcome.overtaken}"
     )
