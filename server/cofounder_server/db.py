@@ -16,6 +16,10 @@ from cofounder_server import errors
 MIGRATION_LOCK = 0x636F666F756E64
 CONNECT_SECONDS = 10.0
 
+# No transaction of ours waits for anything but Postgres. One that does nothing for so long is of a process that hangs,
+# and its locks must not be held as long as its connection lives. Nobody waits for a lock much longer than that.
+SESSION = {"idle_in_transaction_session_timeout": "5s", "lock_timeout": "10s"}
+
 # What asyncpg raises when the server is away, restarts or refuses for now, as opposed to a fault of ours.
 UNREACHABLE = (
     OSError,
@@ -27,6 +31,9 @@ UNREACHABLE = (
     asyncpg.TooManyConnectionsError,
     # A query on a connection that the server has just said goodbye on, before its end was read.
     asyncpg.InternalClientError,
+    # A transaction that hung, see SESSION; and a lock that is not to be had in time.
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
     TimeoutError,
 )
 
@@ -55,7 +62,9 @@ async def open_pool(dsn: str, *, size: int = 10, patience: float = CONNECT_SECON
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await asyncpg.create_pool(dsn, min_size=1, max_size=size, command_timeout=30)
+            return await asyncpg.create_pool(
+                dsn, min_size=1, max_size=size, command_timeout=30, server_settings=SESSION
+            )
         except UNREACHABLE as fault:
             if asyncio.get_running_loop().time() > deadline:
                 raise errors.DependencyUnavailable("Postgres") from fault

@@ -18,3 +18,14 @@ async def stop(*tasks: asyncio.Task[Any], again: float = AGAIN_SECONDS) -> None:
         await asyncio.wait(pending, timeout=again)
     # Looked at, so that nothing is reported as never retrieved.
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def ended(task: asyncio.Task[Any]) -> None:
+    """Returns when a task is cancelled, which is how it should end.
+
+    Raises:
+        RuntimeError: It ended by itself; from what it failed with.
+    """
+    await asyncio.wait({task})
+    if not task.cancelled():
+        raise RuntimeError(f"{task.get_name()} ended, and nothing goes on without it") from task.exception()

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import redis
@@ -17,6 +17,7 @@ from cofounder_server import tasks
 from cofounder_server.agent.runner import BuildRunner
 from cofounder_server.app.ground import HAND_BACK_SECONDS
 from cofounder_server.builds.log import Log
+from cofounder_server.builds.model import StageEnd
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.read import Builds
 from cofounder_server.builds.transitions import Transitions
@@ -34,6 +35,14 @@ LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 0.4
 SWEEP_SECONDS = 0.2
 SLOTS = 4
+
+
+class Anew:
+    """Every attempt begins anew: nothing of these builds is kept between two."""
+
+    async def find(self, build_id: UUID) -> StageEnd | None:
+        del build_id
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,7 @@ class Crew:
         return Desk(
             pool=base.pool,
             transitions=base.transitions,
+            resumes=Anew(),
             builds=Builds(base.pool),
             queue=base.queue,
             watches=await stack.enter_async_context(Watches(base.log, base.client)),

@@ -17,6 +17,7 @@ from cofounder.runner.v1.event_agent_pb2 import UsageRecorded
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildSucceeded
 from cofounder.runner.v1.stage_pb2 import Stage
 from cofounder_server.agent.runner import BuildOrder, Caller
+from cofounder_server.builds.model import StageEnd
 from cofounder_server.builds.queue import TAG, Entry, Limits, Queue
 
 EVENTS = 3
@@ -151,9 +152,11 @@ class Trivial:
         self._ledger = ledger
         self._seconds = seconds
 
-    async def run(self, caller: Caller, order: BuildOrder) -> AsyncGenerator[BuildEvent, None]:
+    async def run(
+        self, caller: Caller, order: BuildOrder, after: StageEnd | None = None
+    ) -> AsyncGenerator[BuildEvent, None]:
         """Plays a build. See `BuildRunner`."""
-        del order
+        del order, after
         build_id = UUID(caller.build_id)
         with self._ledger.play(build_id):
             for number in range(EVENTS):

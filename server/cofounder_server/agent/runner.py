@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.stage_pb2 import Stage
@@ -69,3 +70,10 @@ class BuildRunner(Protocol):
 
     def step(self, caller: Caller, order: BuildOrder, stage: Stage) -> AsyncGenerator[BuildEvent, None]:
         """Plays one stage. Raises `InvalidRequest`, naming the valid ones, for anything that is no stage."""
+
+
+class ResumePoints(Protocol):
+    """Where a build can be gone on with; `agent/resume.py` finds it for the agents."""
+
+    async def find(self, build_id: UUID) -> StageEnd | None:
+        """Returns the newest usable end of a stage; None if the build must begin anew."""

@@ -56,7 +56,11 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
             Accounts(base.pool),
         )
         with until_told_to_stop() as stop:
-            async with running(_sweeper(base).run(), name="sweeper"), running(_closer(base).run(), name="closer"):
+            async with (
+                running(_sweeper(base).run(), name="sweeper"),
+                running(_closer(base).run(), name="closer"),
+                running(base.watches.ended(), name="head poll's end"),
+            ):
                 await edge.serve(
                     services.compose(
                         parts,

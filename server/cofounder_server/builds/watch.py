@@ -15,7 +15,7 @@ from uuid import UUID
 import redis.asyncio as redis
 import structlog
 
-from cofounder_server import db, errors
+from cofounder_server import db, errors, tasks
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import Head, Stretch
 from cofounder_server.builds.tail import Tail
@@ -51,6 +51,11 @@ class Watches:
         self._poller.cancel()
         await asyncio.gather(self._poller, return_exceptions=True)
         await self._receiver.__aexit__()
+
+    async def ended(self) -> None:
+        """Returns once it is closed. Raises RuntimeError if its poll ended: a lost wake-up would then be for ever."""
+        assert self._poller is not None
+        await tasks.ended(self._poller)
 
     async def admit(self, build_id: UUID, after: int) -> Head:
         """Returns where the log stands, if it can be watched after `after`.

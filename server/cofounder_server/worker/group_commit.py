@@ -51,6 +51,11 @@ class GroupCommit:
         assert self._task is not None
         await tasks.stop(self._task)
 
+    async def ended(self) -> None:
+        """Returns once it is closed. Raises RuntimeError if it ended by itself: then nothing is committed any more."""
+        assert self._task is not None
+        await tasks.ended(self._task)
+
     def open(self, writer: Writer) -> None:
         """Commits for `writer` from now on. Call `wake` after each append."""
         self._writers[writer.build_id] = writer

@@ -14,8 +14,7 @@ from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_control_pb2 import WarningRaised
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildFailed
 from cofounder_server import db, errors, tasks
-from cofounder_server.agent.resume import Resumes
-from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park, Stop
+from cofounder_server.agent.runner import BuildOrder, BuildRunner, Caller, Park, ResumePoints, Stop
 from cofounder_server.builds.change import LeaseLost, cancelled
 from cofounder_server.builds.model import TERMINAL, Job, State
 from cofounder_server.builds.queue import Queue
@@ -38,7 +37,7 @@ class Desk:
 
     pool: asyncpg.Pool
     transitions: Transitions
-    resumes: Resumes
+    resumes: ResumePoints
     builds: Builds
     queue: Queue
     watches: Watches

@@ -27,6 +27,9 @@ sql = db.queries("cofounder_server.builds")
 workers = db.queries("cofounder_server.worker")
 log = structlog.get_logger(__name__)
 
+# How many builds are taken back at once.
+AT_ONCE = 8
+
 # A worker that was not seen for so long is no longer listed.
 GONE = timedelta(hours=1)
 
@@ -87,8 +90,7 @@ class Sweeper:
         alive = await self._pool.fetch(sql.list_alive)
         entries = {row["build_id"]: entry_of(row) for row in alive}
         await self._add_waiting(alive, contents)
-        for build_id in self._lost(alive, contents):
-            await self._take_back(build_id, entries.get(build_id))
+        await self._take_back_all([(build_id, entries.get(build_id)) for build_id in self._lost(alive, contents)])
         for build_id in contents.waiting - entries.keys():
             await self._forget(build_id)
 
@@ -117,6 +119,21 @@ class Sweeper:
         self._missing = {build_id: self._missing.get(build_id, now) for build_id in unknown}
         long_missing = [build_id for build_id, since in self._missing.items() if now - since > self._lease_seconds]
         return [*contents.expired, *long_missing]
+
+    async def _take_back_all(self, lost: Sequence[tuple[UUID, Entry | None]]) -> None:
+        """Takes builds back side by side: one whose worker hangs in a transaction delays none of the others.
+
+        Raises what the first of them failed with, once all are done.
+        """
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(build_id: UUID, entry: Entry | None) -> None:
+            async with room:
+                await self._take_back(build_id, entry)
+
+        for fault in await asyncio.gather(*(one(*each) for each in lost), return_exceptions=True):
+            if fault is not None:
+                raise fault
 
     async def _take_back(self, build_id: UUID, entry: Entry | None) -> None:
         if entry is None:
