@@ -1,6 +1,5 @@
 """RunnerService: builds are started, watched, listed and cancelled. What is not here answers NOT_SERVED_YET."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from uuid import UUID
@@ -17,11 +16,12 @@ from cofounder_server.builds.views import Views
 from cofounder_server.builds.watch import Watches
 from cofounder_server.identity import caller, roles
 from cofounder_server.identity.accounts import Accounts
-from cofounder_server.identity.caller import Identity, Kind
+from cofounder_server.identity.caller import Kind
 from cofounder_server.identity.roles import Role
 from cofounder_server.projects.store import Projects
 from cofounder_server.rpc import pages
 from cofounder_server.rpc.access import Access
+from cofounder_server.rpc.authority import Authority
 from cofounder_server.rpc.pages import Pages
 from cofounder_server.rpc.requests import GOAL_CHARACTERS, SCENARIOS, Check
 
@@ -151,7 +151,10 @@ class RunnerService:
         check.settle()
         await self._access.to_build(build_id, Role.VIEWER)
         await self._watches.admit(build_id, after)
-        authority = _Authority(self._access, build_id, self._reauthorize_seconds - self._progress_seconds)
+        authority = Authority(
+            lambda identity: self._access.to_build(build_id, Role.VIEWER, identity=identity),
+            self._reauthorize_seconds - self._progress_seconds,
+        )
         stretches = self._watches.follow(build_id, after=after, progress_seconds=self._progress_seconds)
         # Closed here and now: an iterator that is merely dropped would hold its subscription until collected.
         async with aclosing(stretches):  # type: ignore[type-var]
@@ -199,22 +202,3 @@ def _encoded(view: BuildView | None) -> bytes:
         return b""
     body = view.SerializeToString()
     return VIEW + framing.varint(len(body)) + body
-
-
-class _Authority:
-    """The right to go on with a watch, confirmed from time to time (D-3)."""
-
-    def __init__(self, access: Access, build_id: UUID, seconds: float) -> None:
-        self._access = access
-        self._build_id = build_id
-        self._seconds = seconds
-        self._time = asyncio.get_running_loop().time
-        self._due = self._time() + seconds
-
-    async def confirm(self) -> None:
-        """Asks again if it is time to. Raises what a new watch would be refused with."""
-        if self._time() < self._due:
-            return
-        identity: Identity = await caller.verify_again()
-        await self._access.to_build(self._build_id, Role.VIEWER, identity=identity)
-        self._due = self._time() + self._seconds
