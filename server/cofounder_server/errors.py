@@ -96,13 +96,17 @@ class RoleTooLow(CofounderError):
         super().__init__(text, metadata={"role": role, "needed": needed})
 
 
+# Why what is there may be as what is not, by the kind of resource.
+_NO_ROLE = "you have no role in its project"
+_OUT_OF_REACH = {"project": "you have no role in it", "user": "only an admin may ask about it"}
+
+
 class NotFound(CofounderError):
     code = code_pb2.NOT_FOUND
     reason = error_reason_pb2.ERROR_REASON_NOT_FOUND
 
     def __init__(self, resource: str, resource_id: str) -> None:
-        where = "it" if resource == "project" else "its project"
-        text = f"There is no {resource} {resource_id}, or you have no role in {where}. Check the id."
+        text = f"There is no {resource} {resource_id}, or {_OUT_OF_REACH.get(resource, _NO_ROLE)}. Check the id."
         super().__init__(text, metadata={"resource": resource, "id": resource_id})
 
 

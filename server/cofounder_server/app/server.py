@@ -13,6 +13,7 @@ from cofounder_server.rpc import serve as edge
 from cofounder_server.rpc import services
 from cofounder_server.settings import Settings
 from cofounder_server.usage.prices import PriceTable
+from cofounder_server.usage.watch import UsageWatches
 from cofounder_server.worker.close import Closer
 from cofounder_server.worker.sweep import Sweeper
 
@@ -30,6 +31,7 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
     async with (
         ground(settings, seams or Seams(), connections=CONNECTIONS) as base,
         Views(Board(base.pool, Forecasts(base.pool), base.clock), base.watches) as views,
+        UsageWatches(base.pool, base.clock) as usage,
     ):
         parts = services.Parts(
             pool=base.pool,
@@ -49,6 +51,7 @@ async def serve(settings: Settings, seams: Seams | None = None) -> None:
             log=base.log,
             watches=base.watches,
             views=views,
+            usage=usage,
         )
         door = Door(
             DevelopmentVerifier(key.public_key(), wall=base.clock),

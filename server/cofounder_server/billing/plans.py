@@ -37,6 +37,10 @@ class Plans:
         """Returns a plan; one that an operator took away gives what the default gives."""
         return self._plans.get(slug) or self._plans[DEFAULT_PLAN]
 
+    def slugs(self) -> list[str]:
+        """Returns the slugs of all plans there are."""
+        return sorted(self._plans)
+
     def limits(self) -> dict[str, tuple[int, int]]:
         """Returns how many builds may run at once, by plan: of a user, and of a project. "" is any plan not named."""
         named = {slug: (plan.concurrent_user, plan.concurrent_project) for slug, plan in self._plans.items()}

@@ -24,6 +24,17 @@ class Suspended(errors.CofounderError):
         super().__init__("This account is suspended, so nothing can be seen or done with it. Write to support.")
 
 
+class NotAdmin(errors.CofounderError):
+    """Only admins may do this."""
+
+    code = code_pb2.PERMISSION_DENIED
+    reason = error_reason_pb2.ERROR_REASON_ROLE_TOO_LOW
+
+    def __init__(self) -> None:
+        text = "This is for admins, and you are none. Ask one of them to do it."
+        super().__init__(text, metadata={"role": "user", "needed": "admin"})
+
+
 class Accounts:
     """The accounts in one Postgres database."""
 
@@ -42,6 +53,10 @@ class Accounts:
         known = account["plan_slug"] if account is not None else None
         if identity.plan_slug is not None and identity.plan_slug != known:
             await self._pool.execute(sql.set_plan, identity.user_id, identity.plan_slug)
+
+    async def is_admin(self, user_id: str) -> bool:
+        """Tells whether the user is an admin as of now, whatever a token says."""
+        return bool(await self._pool.fetchval(sql.read_admin, user_id))
 
     async def plan_of(self, user_id: str) -> str:
         """Returns the slug of the user's plan; everyone's is bootstrapper until something else is known."""

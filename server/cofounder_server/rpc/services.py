@@ -29,6 +29,10 @@ from cofounder_server.rpc.project_service import ProjectService
 from cofounder_server.rpc.relay_service import RelayService
 from cofounder_server.rpc.runner_service import RunnerService
 from cofounder_server.rpc.serve import Service
+from cofounder_server.rpc.usage_service import UsageService
+from cofounder_server.usage.records import Records
+from cofounder_server.usage.settings import Settings
+from cofounder_server.usage.watch import UsageWatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +45,10 @@ class Parts:
     starter: Starter
     transitions: Transitions
     log: Log
-    # Entered already, both.
+    # Entered already, all three.
     watches: Watches
     views: Views
+    usage: UsageWatches
 
 
 def compose(
@@ -70,6 +75,15 @@ def compose(
         progress_seconds=progress_seconds,
         reauthorize_seconds=reauthorize_seconds,
     )
+    usage = UsageService(
+        accounts=Accounts(pool),
+        watches=parts.usage,
+        records=Records(pool),
+        settings=Settings(pool, wall=wall, new_id=uuid7),
+        wall=wall,
+        progress_seconds=progress_seconds,
+        reauthorize_seconds=reauthorize_seconds,
+    )
     members, sharing = Members(pool, wall=wall), Sharing(pool, wall=wall, new_id=uuid7)
     relay = RelayService(
         access=access,
@@ -86,7 +100,7 @@ def compose(
             ProjectService(access=access, projects=projects, members=members, sharing=sharing),
         ),
         Service(_service(relay_service_pb2), relay),
-        Service(_service(usage_service_pb2)),
+        Service(_service(usage_service_pb2), usage),
         Service(_service(billing_service_pb2)),
     ]
 

@@ -42,6 +42,7 @@ from cofounder_server.identity.accounts import Accounts, Door
 from cofounder_server.identity.links import ShareLinks
 from cofounder_server.rpc import services
 from cofounder_server.rpc.serve import Edge, Server, Service
+from cofounder_server.usage.watch import UsageWatches
 
 MODULES = (
     runner_service_pb2,
@@ -217,6 +218,7 @@ async def open_site(
             servicers: Any = None,
             poll_seconds: float = 30,
             view_seconds: float | None = None,
+            usage_seconds: float = 0.05,
             **options: Any,
         ) -> Site:
             wall, log, publisher = WallClock(), Log(pool), Publisher(redis_client)
@@ -226,6 +228,7 @@ async def open_site(
             views = Views(Board(pool, Forecasts(pool), wall), watches, view_seconds=view_seconds or 0)
             if view_seconds is not None:
                 await stack.enter_async_context(views)
+            usage = await stack.enter_async_context(UsageWatches(pool, wall, watch_seconds=usage_seconds))
             # Confirmed once the live wire stands: no test begins, or ends, while it is being made.
             async with watches.listen(uuid4(), lambda _: None):
                 pass
@@ -238,6 +241,7 @@ async def open_site(
                 log=log,
                 watches=watches,
                 views=views,
+                usage=usage,
             )
             sessions = tokens.DevelopmentVerifier(key.public_key(), wall=wall)
             verifier = Door(sessions, ShareLinks(pool, wall=wall), Accounts(pool))

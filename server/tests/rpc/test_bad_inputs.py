@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cofounder.runner.v1 import project_service_pb2 as projects_pb
+from cofounder.usage.v1 import usage_service_pb2 as usage_pb
 from cofounder_server import errors
 from cofounder_server.builds import framing
 from cofounder_server.rpc.decode import decode
@@ -25,6 +26,11 @@ def raw(number: int, value: bytes | int) -> bytes:
     if isinstance(value, int):
         return framing.varint(number << 3) + framing.varint(value)
     return framing.varint(number << 3 | 2) + framing.varint(len(value)) + value
+
+
+def settings(**changes) -> usage_pb.UserSettings:
+    """Settings that are in order but for what is changed."""
+    return usage_pb.UserSettings(**{"user_id": "u", "plan_slug": "partner", **changes})
 
 
 REQUEST_ID, BUILD_ID = raw(3, ID.encode()), raw(1, ID.encode())
@@ -93,6 +99,62 @@ CASES = [
     ("RemoveMember", {"project_id": ID, "user_id": "a\0"}, ["user_id"]),
     ("CreateShareLink", {"project_id": ID, "expire_time": Timestamp(seconds=2**62)}, ["expire_time"]),
     ("RevokeShareLink", {"project_id": ID, "link_id": "x"}, ["link_id"]),
+    ("GetUsage", {"user_id": "u" * 256}, ["user_id"]),
+    ("GetUsage", {"user_id": " "}, ["user_id"]),
+    ("WatchUsage", {"user_id": "a\0"}, ["user_id"]),
+    ("SummarizeUsage", {"first_day": "2026-11-1"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "2026-02-30"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "20261101"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "2026-W45-1"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "٢٠٢٦-11-01", "last_day": "2026-11-01"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "2026-11-01\n"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "0000-01-01"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "0001-01-01", "last_day": "9999-12-31"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "2026-01-01", "last_day": "2027-01-02"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "2026-01-02", "last_day": "2026-01-01"}, ["first_day"]),
+    ("SummarizeUsage", {"first_day": "x", "last_day": "y"}, ["first_day", "last_day"]),
+    ("SummarizeUsage", {"last_day": "today"}, ["last_day"]),
+    ("SummarizeUsage", {"dimension": 5}, ["dimension"]),
+    ("ListUsageRecords", {"page_size": 501}, ["page_size"]),
+    ("ListUsageRecords", {"page_size": -1}, ["page_size"]),
+    ("ListUsageRecords", {"page_token": "x"}, ["page_token"]),
+    ("ListUsageRecords", {"page_token": Pages("usage", "", None, "user:me").token(b"")}, ["page_token"]),
+    ("ListUsageRecords", {"page_token": Pages("usage", "", None, "user:me").token(b"\xff" * 20)}, ["page_token"]),
+    ("ListUsageRecords", {"page_token": Pages("usage", "", None, "user:me").token(b"\1" * 21)}, ["page_token"]),
+    ("ListUsageRecords", {"build_id": "x"}, ["build_id"]),
+    ("ExportUsage", {"format": 3}, ["format"]),
+    ("ExportUsage", {"last_day": "2026-13-01"}, ["last_day"]),
+    ("GetUserSettings", {}, ["user_id"]),
+    ("UpdateUserSettings", {"reason": "r"}, ["settings", "settings.user_id", "settings.plan_slug"]),
+    ("UpdateUserSettings", {"settings": settings()}, ["reason"]),
+    ("UpdateUserSettings", {"settings": settings(), "reason": "r" * 1001}, ["reason"]),
+    ("UpdateUserSettings", {"settings": settings(user_id="a\0"), "reason": "r"}, ["settings.user_id"]),
+    ("UpdateUserSettings", {"settings": settings(plan_slug=""), "reason": "r"}, ["settings.plan_slug"]),
+    (
+        "UpdateUserSettings",
+        {"settings": settings(override_tokens_per_day=-2), "reason": "r"},
+        ["settings.override_tokens_per_day"],
+    ),
+    (
+        "UpdateUserSettings",
+        {"settings": settings(override_models={"Coder!": "m"}), "reason": "r"},
+        ["settings.override_models"],
+    ),
+    (
+        "UpdateUserSettings",
+        {"settings": settings(override_models={"coder": ""}), "reason": "r"},
+        ["settings.override_models.coder"],
+    ),
+    (
+        "UpdateUserSettings",
+        {"settings": settings(override_models={"coder": "m" * 201}), "reason": "r"},
+        ["settings.override_models.coder"],
+    ),
+    (
+        "UpdateUserSettings",
+        {"settings": settings(override_models={f"r{'x' * n}": "m" for n in range(21)}), "reason": "r"},
+        ["settings.override_models"],
+    ),
 ]
 
 

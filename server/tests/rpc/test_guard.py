@@ -298,7 +298,7 @@ async def test_a_taken_port_is_said_at_the_start(site):
 
 async def test_what_the_contract_has_and_this_server_does_not_says_so(site, methods):
     me = await site.user("me")
-    for name in ("PauseBuild", "GenerateBrief", "DeleteProject", "GetUsage", "WatchUsage", "ListPlans"):
+    for name in ("PauseBuild", "GenerateBrief", "DeleteProject", "ListPlans"):
         refused = await me.refused(name)
         assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED_YET")
         assert refused.info.metadata == {"method": name}

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
 from google.protobuf import message_factory
 
 from cofounder.runner.v1 import project_service_pb2 as projects_pb
+from cofounder.usage.v1 import usage_service_pb2 as usage_pb
 
 VIEWERS, EDITORS, OWNER = {"owner", "editor", "viewer", "link"}, {"owner", "editor"}, {"owner"}
 # Methods about a project or a build, and who may call them. Whoever has another role in it is PERMISSION_DENIED, and
@@ -28,7 +30,7 @@ ABOUT = {
     "RevokeShareLink": EDITORS,
     "AuthorizeWatch": VIEWERS,
 }
-USERS = {"owner", "editor", "viewer", "stranger"}
+USERS = {"owner", "editor", "viewer", "stranger", "admin"}
 # Methods about nothing of anybody else, and who may call them; others are PERMISSION_DENIED.
 PLAIN = {
     "CreateProject": USERS,
@@ -37,8 +39,12 @@ PLAIN = {
     "RelayBuilds": {"service"},
     "ReadBuildLog": {"service"},
     "IssueDevelopmentToken": {"service"},
+    "GetUserSettings": {"admin"},
+    "UpdateUserSettings": {"admin"},
 }
-WITHOUT_A_ROLE = ("stranger", "other link", "service")
+# Methods about a user: each may ask about themselves, admins about anybody, and other users do not exist.
+USAGE = ("GetUsage", "WatchUsage", "SummarizeUsage", "ListUsageRecords", "ExportUsage")
+WITHOUT_A_ROLE = ("stranger", "other link", "service", "admin")
 
 
 @dataclass
@@ -49,6 +55,7 @@ class World:
     methods: dict[str, Any]
     callers: dict[str, Any]
     ids: dict[str, str]
+    refused: type[Exception]
 
     def request(self, name: str, **changes: Any) -> Any:
         """A valid request of the method, about the project and its build; with ids exchanged by `changes`."""
@@ -59,6 +66,8 @@ class World:
             "request_id": str(uuid4()),
             "user_id": "dora",
             "role": projects_pb.ROLE_VIEWER,
+            "settings": usage_pb.UserSettings(user_id="dora", plan_slug="partner"),
+            "reason": "asked for",
             **changes,
         }
         kind = message_factory.GetMessageClass(self.methods[name].input_type)
@@ -66,7 +75,7 @@ class World:
 
 
 @pytest.fixture
-async def world(site, methods):
+async def world(site, methods, refused):
     owner, stranger = await site.user("ann"), await site.user("eve")
     project_id = (await owner.call("CreateProject", title="Shop", request_id=str(uuid4()))).project.project_id
     for user_id, role in (("ed", projects_pb.ROLE_EDITOR), ("vic", projects_pb.ROLE_VIEWER)):
@@ -77,7 +86,9 @@ async def world(site, methods):
     made = await owner.call("CreateShareLink", project_id=project_id)
     elsewhere = (await stranger.call("CreateProject", title="Own", request_id=str(uuid4()))).project.project_id
     other = await stranger.call("CreateShareLink", project_id=elsewhere)
+    await site.pool.execute("insert into user_settings (user_id, admin) values ('root', true)")
     callers = {
+        "admin": await site.user("root"),
         "owner": owner,
         "editor": await site.user("ed"),
         "viewer": await site.user("vic"),
@@ -87,7 +98,7 @@ async def world(site, methods):
         "service": await site.gateway(),
     }
     ids = {"project_id": project_id, "build_id": started.build.build_id}
-    return World(site, methods, callers, ids)
+    return World(site, methods, callers, ids, refused)
 
 
 def expected(name: str, who: str) -> str:
@@ -96,14 +107,30 @@ def expected(name: str, who: str) -> str:
         return "OK" if who in ABOUT[name] else denied
     if name in PLAIN:
         return "OK" if who in PLAIN[name] else "ROLE_TOO_LOW"
+    if name in USAGE:
+        # `request` asks about somebody else.
+        return {"admin": "OK"}.get(who, "NOT_FOUND" if who in USERS else "ROLE_TOO_LOW")
     return "NOT_SERVED_YET"
 
 
 async def answered(world, who, name, request):
     try:
+        if name == "WatchUsage":
+            # It does not end by itself.
+            return await first_of(world.callers[who].open(name, request), world.refused)
         await world.callers[who].call(name, request)
     except Exception as refused:
         return refused
+    return None
+
+
+async def first_of(call, refused):
+    """Returns None once a stream says something, or what it is refused with."""
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError as error:
+        return refused(error)
+    call.cancel()
     return None
 
 
@@ -136,13 +163,22 @@ async def test_d4_what_is_foreign_is_answered_as_what_does_not_exist(world):
     assert not told_apart
 
 
+async def test_d4_everybody_who_is_a_user_may_ask_what_they_used_themselves(world):
+    for name in USAGE:
+        for who in world.callers:
+            for build_id in (world.ids["build_id"], ""):
+                request = world.request(name, user_id="", build_id=build_id)
+                refused = await answered(world, who, name, request)
+                assert (refused.reason if refused else "OK") == ("OK" if who in USERS else "ROLE_TOO_LOW"), (name, who)
+
+
 async def test_d4_a_refused_command_changes_nothing(world):
     async def state():
-        tables = ("projects", "project_members", "share_links", "builds", "build_batches")
+        tables = ("projects", "project_members", "share_links", "builds", "build_batches", "user_settings")
         return {table: await world.site.pool.fetch(f"select * from {table} order by 1, 2") for table in tables}
 
     before = await state()
-    for name in {**ABOUT, **PLAIN}:
+    for name in (*ABOUT, *PLAIN, *USAGE):
         for who in world.callers:
             if expected(name, who) != "OK":
                 await answered(world, who, name, world.request(name, link_id=str(uuid4())))
