@@ -11,6 +11,7 @@ import click
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from cofounder_server.admin_commands import admin
 from cofounder_server.errors import DependencyUnavailable, InvalidRequest
 from cofounder_server.queue_commands import queue
 from cofounder_server.settings import Settings
@@ -42,6 +43,7 @@ def main() -> None:
     """
 
 
+main.add_command(admin)
 main.add_command(queue)
 
 

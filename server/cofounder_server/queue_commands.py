@@ -3,14 +3,13 @@
 import asyncio
 import dataclasses
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import click
 
-from cofounder_server.settings import Settings
+from cofounder_server import stores
 
 if TYPE_CHECKING:
     from cofounder_server.app.operator import Operator, Picture
@@ -32,7 +31,9 @@ EMPTY = {
 @AS_JSON
 @click.pass_context
 def queue(context: click.Context, as_json: bool) -> None:
-    """Shows the queue: what waits and why, leases, permits, workers, dead letters.
+    """Shows the queue.
+
+    What waits and why, leases, permits, workers, dead letters.
 
     \b
     cofounder-server queue                    look
@@ -110,7 +111,7 @@ def _with_operator(act: "Callable[[Operator], Awaitable[Answer]]") -> Answer:
     from cofounder_server import errors
     from cofounder_server.app import ground, operator
 
-    settings = _settings()
+    settings = stores.settings("DATABASE_URL", "REDIS_URL")
     ground.configure_logs(settings)
 
     async def run() -> Answer:
@@ -121,22 +122,6 @@ def _with_operator(act: "Callable[[Operator], Awaitable[Answer]]") -> Answer:
         return asyncio.run(run())
     except errors.CofounderError as fault:
         raise click.ClickException(fault.text) from fault
-
-
-def _settings() -> Settings:
-    """Returns the settings, with the stores of this machine's stack where none are named."""
-    from cofounder_server.machine import addresses
-
-    settings = Settings()
-    for name, address in addresses.read(settings.data).items():
-        os.environ.setdefault(name, address)
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        if not os.environ.get(name):
-            raise click.ClickException(
-                f"{name} is not set, and no stack ever ran over {settings.data}. Set both, or set COFOUNDER_DATA."
-            )
-    # One line that is worth reading is enough: who looks at a table does not want to see logs.
-    return Settings().model_copy(update={"log_level": "WARNING"})
 
 
 def _drawn(picture: "Picture") -> str:

@@ -65,3 +65,30 @@ def test_help_shows_each_command_in_a_sentence_and_every_setting_with_its_defaul
     assert "..." not in commands
     for name, field in Settings.model_fields.items():
         assert (str(field.alias) in said) is (name != "failpoints")
+
+
+@pytest.mark.integration
+async def test_the_first_admin_is_made_here_with_a_reason_that_is_kept(database, pool, tmp_path):
+    engine = {"DATABASE_URL": database, "COFOUNDER_DATA": str(tmp_path)}
+    ran = run("admin", "grant", "ann", "--reason", "runs support", **engine)
+    assert (ran.returncode, ran.stdout) == (0, "ann is an admin\n")
+    assert await pool.fetchval("select admin from user_settings where user_id = 'ann'")
+    assert run("admin", "revoke", "ann", "--reason", "left", **engine).stdout == "ann is no admin\n"
+    rows = await pool.fetch("select user_id, admin_id, reason from settings_changes order by change_id")
+    assert [tuple(row) for row in rows] == [("ann", "(operator)", "runs support"), ("ann", "(operator)", "left")]
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "says"),
+    [
+        (("grant", "ann"), {}, "Missing option '--reason'"),
+        (("grant", " ", "--reason", "r"), ENGINES, "user: is required"),
+        (("grant", "ann", "--reason", " "), ENGINES, "reason: is required"),
+        (("grant", "ann", "--reason", "r"), {}, "DATABASE_URL must be set"),
+    ],
+)
+def test_an_admin_without_a_reason_or_a_database_is_refused_in_a_line(words, environ, says, tmp_path):
+    ran = run("admin", *words, **environ, COFOUNDER_DATA=str(tmp_path))
+    assert ran.returncode
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr

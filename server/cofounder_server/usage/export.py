@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from typing import cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,7 +15,7 @@ from cofounder.usage.v1 import usage_service_pb2 as pb
 # What makes a spreadsheet take a cell for a formula: these signs, also in full width, first or behind blanks; and
 # control characters at the beginning, which end a cell in some.
 _FORMULA = re.compile(r"[\t\r\n]|[\s\x00-\x1f\ufeff]*[=+\-@＝＋－＠]")
-_COLUMNS = tuple(pb.UsageRecord.DESCRIPTOR.fields)
+_COLUMNS = cast(Sequence[FieldDescriptor], pb.UsageRecord.DESCRIPTOR.fields)
 
 
 def csv_header() -> bytes:

@@ -1,10 +1,12 @@
 """Calls of models as the ledger books them, and a day to count them for."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import grpc
 import pytest
 
 from cofounder_server.builds.ids import uuid7
@@ -108,3 +110,19 @@ def admin(site: Any) -> Callable[..., Any]:
         return await site.user(user_id)
 
     return make
+
+
+@pytest.fixture
+def ending(refused: Any) -> Callable[..., Any]:
+    """`await ending(call)`: reads a stream to its end and returns what it was refused with."""
+
+    async def read_to_the_end(call: Any) -> Any:
+        try:
+            async with asyncio.timeout(30):
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+        except grpc.aio.AioRpcError as error:
+            return refused(error)
+        raise AssertionError("it ended without an error")
+
+    return read_to_the_end

@@ -31,17 +31,6 @@ def tokens(response):
     return response.limits[0].used
 
 
-async def ending(call, refused):
-    """Reads a stream to its end and returns what it was refused with."""
-    try:
-        async with asyncio.timeout(30):
-            while await call.read() is not grpc.aio.EOF:
-                pass
-    except grpc.aio.AioRpcError as error:
-        return refused(error)
-    raise AssertionError("it ended without an error")
-
-
 async def test_it_says_what_is_and_then_what_changed(site, bookings):
     me = await site.user("me")
     call = me.open("WatchUsage")
@@ -109,7 +98,7 @@ async def test_nobody_is_looked_at_once_they_have_left():
     assert wheel.builds == looks
 
 
-async def test_d3_suspension_ends_every_stream_of_the_user_and_whatever_they_would_start(site, admin, build, refused):
+async def test_d3_suspension_ends_every_stream_of_the_user_and_whatever_they_would_start(site, admin, build, ending):
     me, root = await site.user("me"), await admin()
     started = await me.call("StartBuild", goal="g", request_id="01990000-abcd-7000-8000-00000000000f")
     calls = [me.open("WatchUsage"), me.open("WatchBuild", build_id=started.build.build_id)]
@@ -119,26 +108,26 @@ async def test_d3_suspension_ends_every_stream_of_the_user_and_whatever_they_wou
     settings.suspended = True
     await root.call("UpdateUserSettings", settings=settings, reason="abuse")
     for call in calls:
-        end = await ending(call, refused)
+        end = await ending(call)
         assert (end.code, end.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SUSPENDED")
     assert (await me.refused("StartBuild", goal="g", request_id="x")).reason == "SUSPENDED"
 
 
-async def test_d3_a_watch_of_somebody_else_ends_with_the_admins_right(site, admin, refused):
+async def test_d3_a_watch_of_somebody_else_ends_with_the_admins_right(site, admin, ending):
     root = await admin()
     call, own = root.open("WatchUsage", user_id="ann"), root.open("WatchUsage")
     for each in (call, own):
         await read(each)
     await site.pool.execute("update user_settings set admin = false")
-    assert (await ending(call, refused)).reason == "NOT_FOUND"
+    assert (await ending(call)).reason == "NOT_FOUND"
     await read(own)
     own.cancel()
 
 
-async def test_it_is_told_to_resume_elsewhere_when_the_server_drains(open_site, refused):
+async def test_it_is_told_to_resume_elsewhere_when_the_server_drains(open_site, ending):
     site = await open_site(edge=Edge(drain_seconds=FOREVER))
     call = (await site.user("me")).open("WatchUsage")
     await read(call)
     async with asyncio.timeout(30):
         await site.server.drain()
-    assert (await ending(call, refused)).reason == "SERVER_DRAINING"
+    assert (await ending(call)).reason == "SERVER_DRAINING"
