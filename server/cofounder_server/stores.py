@@ -18,9 +18,10 @@ def settings(*needed: str) -> Settings:
     settings = Settings()
     for name, address in addresses.read(settings.data).items():
         os.environ.setdefault(name, address)
-    if missing := [name for name in needed if not os.environ.get(name)]:
-        raise click.ClickException(
-            f"{' and '.join(missing)} must be set: no stack ever ran over {settings.data}. Or set COFOUNDER_DATA."
-        )
+    for name in needed:
+        if not os.environ.get(name):
+            raise click.ClickException(
+                f"{name} is not set, and no stack ever ran over {settings.data}. Set it, or set COFOUNDER_DATA."
+            )
     # One line that is worth reading is enough: who looks at a table does not want to see logs.
     return Settings().model_copy(update={"log_level": "WARNING"})

@@ -84,7 +84,7 @@ async def test_the_first_admin_is_made_here_with_a_reason_that_is_kept(database,
         (("grant", "ann"), {}, "Missing option '--reason'"),
         (("grant", " ", "--reason", "r"), ENGINES, "user: is required"),
         (("grant", "ann", "--reason", " "), ENGINES, "reason: is required"),
-        (("grant", "ann", "--reason", "r"), {}, "DATABASE_URL must be set"),
+        (("grant", "ann", "--reason", "r"), {}, "DATABASE_URL is not set"),
     ],
 )
 def test_an_admin_without_a_reason_or_a_database_is_refused_in_a_line(words, environ, says, tmp_path):

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class UsageServiceStub:
     """Tells what a user has used of what their plan allows. `user_id` is the caller
-    unless an admin asks.
+    unless an admin asks; to anybody else another user is NOT_FOUND. What counts
+    is what the user pays for: the calls in projects that they own.
     """
 
     def __init__(self, channel):
@@ -75,7 +76,8 @@ class UsageServiceStub:
 
 class UsageServiceServicer:
     """Tells what a user has used of what their plan allows. `user_id` is the caller
-    unless an admin asks.
+    unless an admin asks; to anybody else another user is NOT_FOUND. What counts
+    is what the user pays for: the calls in projects that they own.
     """
 
     def GetUsage(self, request, context):
@@ -86,28 +88,34 @@ class UsageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchUsage(self, request, context):
-        """Streams the same whenever it changes, at most once a second.
+        """Streams the same: as it is, then whenever it changes, at most once a second,
+        and again at least every 15 s. It never ends by itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SummarizeUsage(self, request, context):
-        """Returns use summed by day, model, role or build.
+        """Returns use summed by day, model, role or build, of at most 366 days. What
+        the platform bears is left out. What was given back is taken off its day and
+        build, and is the sum `(credits)` by model and role. Of more than 1,000
+        builds the dearest are named; the others are the sum `(other)`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUsageRecords(self, request, context):
-        """Returns the metered calls behind it, newest first.
+        """Returns the metered calls behind it, newest first: also those that the
+        platform bears, none that is under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportUsage(self, request, context):
-        """Streams the metered calls of a span of days as a file.
+        """Streams the metered calls of at most 366 days as a file, oldest first. Its
+        columns are the fields of UsageRecord.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +183,8 @@ def add_UsageServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class UsageService:
     """Tells what a user has used of what their plan allows. `user_id` is the caller
-    unless an admin asks.
+    unless an admin asks; to anybody else another user is NOT_FOUND. What counts
+    is what the user pays for: the calls in projects that they own.
     """
 
     @staticmethod

@@ -264,12 +264,13 @@ class LimitUse(betterproto2.Message):
 
     limit: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    `tokens_per_day`, `builds_per_day`, `cost_per_day`, …
+    `tokens_per_day`, `builds_per_day`, `cost_per_day`, `concurrent_builds`, …
     """
 
     used: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    Spent. Cost in millionths of a US dollar.
+    Spent, or running. Cost in millionths of a US dollar. May be more than is
+    allowed: the plan was lowered, or a call came to more than was held for it.
     """
 
     reserved: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
@@ -289,7 +290,7 @@ class LimitUse(betterproto2.Message):
         optional=True,
     )
     """
-    When the count starts anew.
+    When the count starts anew. Absent where none does: for what runs at once.
     """
 
 
@@ -420,7 +421,7 @@ class UpdateUserSettingsRequest(betterproto2.Message):
 
     reason: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Required. Why, for the record.
+    Required. Why, for the record; at most 1,000 characters.
     """
 
 
@@ -536,7 +537,7 @@ class UsageRecord(betterproto2.Message):
         optional=True,
     )
     """
-    When it was recorded.
+    When it was asked. Its UTC day is the one that the call counts for.
     """
 
 
@@ -551,7 +552,7 @@ class UsageSum(betterproto2.Message):
 
     key: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The day, model, role or build.
+    The day, model, role or build; by build empty for the interview.
     """
 
     calls: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
@@ -566,7 +567,8 @@ class UsageSum(betterproto2.Message):
 
     cost_microdollars: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
     """
-    Cost in millionths of a US dollar.
+    Cost in millionths of a US dollar. Below zero where more was given back than
+    spent.
     """
 
 
@@ -597,7 +599,7 @@ class UserSettings(betterproto2.Message):
         ),
     )
     """
-    A model for a role, in place of the plan's.
+    A model for a role, in place of the plan's; at most 20.
     """
 
     override_tokens_per_day: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
@@ -660,7 +662,8 @@ default_message_pool.register_message(
 class UsageServiceStub(betterproto2_grpclib.ServiceStub):
     """
     Tells what a user has used of what their plan allows. `user_id` is the caller
-    unless an admin asks.
+    unless an admin asks; to anybody else another user is NOT_FOUND. What counts
+    is what the user pays for: the calls in projects that they own.
     """
 
     async def get_usage(
@@ -693,7 +696,8 @@ class UsageServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "AsyncIterator[WatchUsageResponse]":
         """
-        Streams the same whenever it changes, at most once a second.
+        Streams the same: as it is, then whenever it changes, at most once a second,
+        and again at least every 15 s. It never ends by itself.
         """
 
         async for response in self._unary_stream(
@@ -715,7 +719,10 @@ class UsageServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "SummarizeUsageResponse":
         """
-        Returns use summed by day, model, role or build.
+        Returns use summed by day, model, role or build, of at most 366 days. What
+        the platform bears is left out. What was given back is taken off its day and
+        build, and is the sum `(credits)` by model and role. Of more than 1,000
+        builds the dearest are named; the others are the sum `(other)`.
         """
 
         return await self._unary_unary(
@@ -736,7 +743,8 @@ class UsageServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListUsageRecordsResponse":
         """
-        Returns the metered calls behind it, newest first.
+        Returns the metered calls behind it, newest first: also those that the
+        platform bears, none that is under way.
         """
 
         return await self._unary_unary(
@@ -757,7 +765,8 @@ class UsageServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "AsyncIterator[ExportUsageResponse]":
         """
-        Streams the metered calls of a span of days as a file.
+        Streams the metered calls of at most 366 days as a file, oldest first. Its
+        columns are the fields of UsageRecord.
         """
 
         async for response in self._unary_stream(
