@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import TypeVar, cast
 
 from grpclib import GRPCError, Status
@@ -15,6 +16,7 @@ from grpclib.exceptions import ProtocolError, StreamTerminatedError
 
 from cofounder_cli import errors
 from cofounder_cli._gen.cofounder.runner import v1 as runner
+from cofounder_cli._gen.cofounder.usage import v1 as usage
 from cofounder_cli.connection import Address
 from cofounder_cli.errors import Fault
 from cofounder_cli.failure import CommandFailed
@@ -44,6 +46,11 @@ _UNEXPLAINED_RETRIES = 5
 _DROPPED = (OSError, TimeoutError, StreamTerminatedError, ProtocolError)
 
 _Response = TypeVar("_Response")
+_Stub = TypeVar("_Stub", runner.RunnerServiceStub, usage.UsageServiceStub)
+
+
+_RUNNER = runner.RunnerServiceStub
+_USAGE = usage.UsageServiceStub
 
 
 class BrokenLog(CommandFailed):
@@ -75,21 +82,46 @@ class Client:
 
     async def start_build(self, request: runner.StartBuildRequest) -> runner.StartBuildResponse:
         """Starts a build, or returns the one that `request.request_id` started."""
-        return await self._call(lambda stub: stub.start_build(request, timeout=CALL_SECONDS))
+        return await self._call(_RUNNER, lambda stub: stub.start_build(request, timeout=CALL_SECONDS))
 
     async def get_build(self, build_id: str) -> runner.GetBuildResponse:
         """Returns a build with its snapshot."""
         request = runner.GetBuildRequest(build_id=build_id)
-        return await self._call(lambda stub: stub.get_build(request, timeout=CALL_SECONDS))
+        return await self._call(_RUNNER, lambda stub: stub.get_build(request, timeout=CALL_SECONDS))
 
     async def list_builds(self, request: runner.ListBuildsRequest) -> runner.ListBuildsResponse:
         """Returns one page of builds, newest first."""
-        return await self._call(lambda stub: stub.list_builds(request, timeout=CALL_SECONDS))
+        return await self._call(_RUNNER, lambda stub: stub.list_builds(request, timeout=CALL_SECONDS))
 
     async def cancel_build(self, build_id: str) -> runner.CancelBuildResponse:
         """Asks a build to stop."""
         request = runner.CancelBuildRequest(build_id=build_id)
-        return await self._call(lambda stub: stub.cancel_build(request, timeout=CALL_SECONDS))
+        return await self._call(_RUNNER, lambda stub: stub.cancel_build(request, timeout=CALL_SECONDS))
+
+    async def get_usage(self) -> usage.GetUsageResponse:
+        """Returns what the caller used of today, against each limit."""
+        request = usage.GetUsageRequest()
+        return await self._call(_USAGE, lambda stub: stub.get_usage(request, timeout=CALL_SECONDS))
+
+    async def summarize_usage(self, request: usage.SummarizeUsageRequest) -> usage.SummarizeUsageResponse:
+        """Returns what the caller used of some days, summed."""
+        return await self._call(_USAGE, lambda stub: stub.summarize_usage(request, timeout=CALL_SECONDS))
+
+    async def watch_usage(self) -> AsyncGenerator[usage.WatchUsageResponse, None]:
+        """Yields what the caller used of today whenever it changes, across any number of lost connections."""
+        retries = _Retries()
+        while True:
+            cut = _Cut()
+            try:
+                opened = self._stream(lambda: self._stub(_USAGE).watch_usage(usage.WatchUsageRequest()))
+                async with contextlib.aclosing(opened) as stream:
+                    async for response in stream:
+                        if retries.end():
+                            self._notice("Connected again.")
+                        yield response
+            except _Cut as error:
+                cut = error
+            await self._pause(retries, cut, PATIENCE_SECONDS if self._reached else FIRST_CONTACT_SECONDS)
 
     async def watch(self, build_id: str, *, after: int = 0) -> AsyncGenerator[runner.WatchBuildResponse, None]:
         """Yields the log after sequence `after`, up to and with its terminal event, then ends.
@@ -99,10 +131,12 @@ class Client:
         the log ends at `after`.
         """
         cursor = after
+        wanted = runner.GetBuildRequest(build_id=build_id)
         retries = _Retries()
         while True:
             try:
-                async with contextlib.aclosing(self._stream(build_id, cursor)) as stream:
+                request = runner.WatchBuildRequest(build_id=build_id, after_sequence=cursor)
+                async with contextlib.aclosing(self._stream(partial(self._open_watch, request))) as stream:
                     async for response in stream:
                         if retries.end():
                             self._notice(f"Connected again; going on after event {cursor}.")
@@ -110,7 +144,7 @@ class Client:
                         yield response
                         if response.events and terminal_kind(response.events[-1]):
                             return
-                build = (await self._once(lambda stub: stub.get_build(runner.GetBuildRequest(build_id=build_id)))).build
+                build = (await self._once(_RUNNER, lambda stub: stub.get_build(wanted))).build
                 if build is not None and build.state in TERMINAL_STATES and build.last_sequence <= cursor:
                     return
                 cut = _Cut()
@@ -124,14 +158,16 @@ class Client:
             self._channel.close()
             self._channel = None
 
-    async def _stream(self, build_id: str, after: int) -> AsyncGenerator[runner.WatchBuildResponse, None]:
-        request = runner.WatchBuildRequest(build_id=build_id, after_sequence=after)
+    def _open_watch(self, request: runner.WatchBuildRequest) -> AsyncIterator[runner.WatchBuildResponse]:
+        return self._stub(_RUNNER).watch_build(request)
+
+    async def _stream(self, begin: Callable[[], AsyncIterator[_Response]]) -> AsyncGenerator[_Response, None]:
         async with contextlib.AsyncExitStack() as stack:
             stream = None
             while True:
                 with self._cuts(watching=True):
                     if stream is None:
-                        stream = await stack.enter_async_context(_quietly_closing(self._stub().watch_build(request)))
+                        stream = await stack.enter_async_context(_quietly_closing(begin()))
                     async with asyncio.timeout(STALL_SECONDS):
                         response = await anext(stream, None)
                 if response is None:
@@ -139,28 +175,28 @@ class Client:
                 self._reached = True
                 yield response
 
-    async def _call(self, send: Callable[[runner.RunnerServiceStub], Awaitable[_Response]]) -> _Response:
+    async def _call(self, kind: type[_Stub], send: Callable[[_Stub], Awaitable[_Response]]) -> _Response:
         # Every call here is idempotent, so one whose answer was lost may be made again.
         retries = _Retries()
         while True:
             try:
-                return await self._once(send)
+                return await self._once(kind, send)
             except _Cut as cut:
                 await self._pause(retries, cut, FIRST_CONTACT_SECONDS)
 
-    async def _once(self, send: Callable[[runner.RunnerServiceStub], Awaitable[_Response]]) -> _Response:
+    async def _once(self, kind: type[_Stub], send: Callable[[_Stub], Awaitable[_Response]]) -> _Response:
         with self._cuts():
             async with asyncio.timeout(CALL_SECONDS):
-                response = await send(self._stub())
+                response = await send(self._stub(kind))
         self._reached = True
         return response
 
-    def _stub(self) -> runner.RunnerServiceStub:
+    def _stub(self, kind: type[_Stub]) -> _Stub:
         if self._channel is None:
             self._sent_token = self._token()
             self._channel = Channel(self._address.host, self._address.port, ssl=True if self._address.tls else None)
         metadata = {"authorization": f"Bearer {self._sent_token}", "x-correlation-id": self.correlation_id}
-        return runner.RunnerServiceStub(self._channel, metadata=metadata)
+        return kind(self._channel, metadata=metadata)
 
     @contextlib.contextmanager
     def _cuts(self, *, watching: bool = False) -> Iterator[None]:

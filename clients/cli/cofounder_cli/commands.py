@@ -121,10 +121,10 @@ async def start(run: Run, request: BuildRequest) -> int:
         response = await client.start_build(message)
     build = _present(response.build)
     if run.as_json:
-        _print(protojson.to_line(response))
+        write_line(protojson.to_line(response))
     else:
-        _print(f"build  {clean_line(build.build_id)}{'' if response.created else '  (started before)'}")
-        _print(f"Watch it with: {run.command_line('watch', build.build_id)}")
+        write_line(f"build  {clean_line(build.build_id)}{'' if response.created else '  (started before)'}")
+        write_line(f"Watch it with: {run.command_line('watch', build.build_id)}")
     return 0
 
 
@@ -152,11 +152,11 @@ async def cancel(run: Run, build_id: str) -> int:
         response = await client.cancel_build(build_id)
     stopped = _present(response.build)
     if run.as_json:
-        _print(protojson.to_line(response))
+        write_line(protojson.to_line(response))
     elif stopped.state in TERMINAL_STATES and stopped.state != runner.BuildState.CANCELLED:
-        _print(f"The build was over before ({_word(stopped.state)}); nothing changed.")
+        write_line(f"The build was over before ({_word(stopped.state)}); nothing changed.")
     else:
-        _print(f"The build stops. Its last events: {run.command_line('watch', stopped.build_id)}")
+        write_line(f"The build stops. Its last events: {run.command_line('watch', stopped.build_id)}")
     return 0
 
 
@@ -177,14 +177,14 @@ async def builds(run: Run, *, project: str, limit: int) -> int:
             if not listed.next_page_token:
                 break
     if run.as_json:
-        _print(protojson.to_line(listed))
+        write_line(protojson.to_line(listed))
         return 0
     for one in listed.builds:
-        _print(_row(one))
+        write_line(_row(one))
     if not listed.builds:
-        _print('No builds yet. Start one with: cofounder build "…"')
+        write_line('No builds yet. Start one with: cofounder build "…"')
     elif listed.next_page_token:
-        _print(f"There are more; --limit {limit * 10} shows them.")
+        write_line(f"There are more; --limit {limit * 10} shows them.")
     return 0
 
 
@@ -279,7 +279,8 @@ def _require_unicode(name: str, text: str) -> None:
         raise CommandFailed(message, exit_code=EXIT_USAGE) from None
 
 
-def _print(text: str) -> None:
+def write_line(text: str) -> None:
+    """Writes a line to stdout, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -40,10 +40,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def money(microdollars: int) -> str:
-    """Writes millionths of a dollar: `$0.0123` below a dollar, `$12.30` above."""
+def money(microdollars: int, *, places: int | None = None) -> str:
+    """Writes millionths of a dollar: `$0.0123` below a dollar, `$12.30` above; or with so many `places`."""
     dollars = Decimal(microdollars) / MICRODOLLARS
-    places = 4 if abs(dollars) < 1 else 2
+    if places is None:
+        places = 4 if abs(dollars) < 1 else 2
     return f"{'-' if microdollars < 0 else ''}${abs(dollars):,.{places}f}"
 
 

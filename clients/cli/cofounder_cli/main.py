@@ -166,6 +166,37 @@ def builds(project: str, limit: int, server: str, as_json: bool) -> None:
     _finish(run, lambda: commands.builds(run, project=project, limit=limit))
 
 
+@cli.command()
+@click.option(
+    "--days", metavar="N", type=click.IntRange(1, 366), help="Sum up the last N days, today included.  [default: 7]"
+)
+@click.option("--by", type=click.Choice(("day", "model", "role", "build")), help="What to sum up by.  [default: day]")
+@click.option("--watch", "live", is_flag=True, help="Show today's limits, and again whenever they change.")
+@_shared
+def usage(days: int | None, by: str | None, live: bool, server: str, as_json: bool) -> None:
+    """Show what you used: today against each limit of your plan, and the last days summed up.
+
+    Days are UTC days, and limits start anew at 00:00 UTC. What is held is set aside for calls under way; what they do
+    not use is given back. Calls that failed by our fault cost you nothing.
+
+    \b
+    Examples:
+      cofounder usage
+      cofounder usage --days 30 --by model
+      cofounder usage --watch
+      cofounder usage --json | jq -r '.limits[] | [.limit, .used, .allowed] | @tsv'
+    """
+    if live and (days or by):
+        raise click.UsageError("--watch shows today's limits only. Leave --days and --by out.")
+    from cofounder_cli import commands, usage_commands
+
+    run = commands.Run(server=server, as_json=as_json)
+    if live:
+        _finish(run, lambda: usage_commands.watch(run))
+    else:
+        _finish(run, lambda: usage_commands.show(run, days=days or 7, by=by or "day"))
+
+
 def _finish(run: "Run", command: "Callable[[], Any]") -> None:
     raise SystemExit(run.to_end(command))
 

@@ -21,12 +21,17 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def to_line(message: betterproto2.Message) -> str:
-    """Returns `message` as one line of ASCII without a newline.
+    """Returns `message` as one line of ASCII without a newline."""
+    return in_a_line(to_object(message))
+
+
+def in_a_line(document: dict[str, Any]) -> str:
+    """Returns a dictionary of canonical JSON as one line of ASCII without a newline.
 
     What is beyond ASCII is escaped, so that the line survives every terminal, locale and log: none of its bytes can
     steer a terminal.
     """
-    line = json.dumps(to_object(message), ensure_ascii=True, separators=(",", ":"))
+    line = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
     return line.replace("\x7f", "\\u007f")
 
 

@@ -18,6 +18,7 @@ from cofounder.runner.v1 import build_event_pb2, build_pb2, runner_service_pb2, 
 from cofounder.runner.v1 import event_agent_pb2 as agent
 from cofounder.runner.v1 import event_lifecycle_pb2 as life
 from cofounder.runner.v1 import event_work_pb2 as work
+from cofounder.usage.v1 import usage_service_pb2, usage_service_pb2_grpc
 
 BUILD_ID = "019377e0-0000-7000-8000-000000000001"
 TOKEN = "development-token-of-the-test"
@@ -30,6 +31,44 @@ _TERMINAL = {
     "build_failed": build_pb2.BUILD_STATE_FAILED,
     "build_cancelled": build_pb2.BUILD_STATE_CANCELLED,
 }
+
+
+class FakeUsage(usage_service_pb2_grpc.UsageServiceServicer):
+    """Serves what a test says was used, and streams it again whenever the test says something else."""
+
+    def __init__(self) -> None:
+        self.limits: list[usage_service_pb2.LimitUse] = []
+        self.sums: list[usage_service_pb2.UsageSum] = []
+        self.asked: list[usage_service_pb2.SummarizeUsageRequest] = []
+        self.changed = asyncio.Condition()
+        self.cut = False
+        """Ends the stream that runs, once, as a server does that goes away."""
+
+    async def show(self, *limits: usage_service_pb2.LimitUse) -> None:
+        async with self.changed:
+            self.limits = list(limits)
+            self.changed.notify_all()
+
+    async def GetUsage(self, request, context):
+        return usage_service_pb2.GetUsageResponse(limits=self.limits)
+
+    async def SummarizeUsage(self, request, context):
+        self.asked.append(request)
+        return usage_service_pb2.SummarizeUsageResponse(sums=self.sums)
+
+    async def WatchUsage(self, request, context):
+        shown = None
+        while True:
+            shown = await self._other_than(shown)
+            if self.cut:
+                self.cut = False
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+            yield usage_service_pb2.WatchUsageResponse(limits=shown)
+
+    async def _other_than(self, shown):
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.limits != shown)
+            return self.limits
 
 
 class FakeRunner(runner_service_pb2_grpc.RunnerServiceServicer):
@@ -59,6 +98,7 @@ class FakeRunner(runner_service_pb2_grpc.RunnerServiceServicer):
         self.batch = 3
         self.end_after: int | None = None
         """Ends the next stream with OK after this sequence, although more follows."""
+        self.usage = FakeUsage()
         self.port = 0
         self._server: grpc.aio.Server | None = None
 
@@ -80,6 +120,7 @@ class FakeRunner(runner_service_pb2_grpc.RunnerServiceServicer):
         options = [("grpc.so_reuseport", 0), ("grpc.max_send_message_length", -1)]
         self._server = grpc.aio.server(options=options)
         runner_service_pb2_grpc.add_RunnerServiceServicer_to_server(self, self._server)
+        usage_service_pb2_grpc.add_UsageServiceServicer_to_server(self.usage, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 

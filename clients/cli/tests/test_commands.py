@@ -274,8 +274,8 @@ async def test_the_token_is_in_no_output_even_when_it_is_refused(server, cli):
 
 
 async def test_help_teaches_with_examples_and_imports_nothing_heavy(cli):
-    for words in (("--help",), ("build", "--help"), ("watch", "--help"), ("cancel", "--help"), ("builds", "--help")):
-        ran = await cli.run(*words)
+    for words in ((), ("build",), ("watch",), ("cancel",), ("builds",), ("usage",)):
+        ran = await cli.run(*words, "--help")
         assert ran.exit_code == 0
         assert "Example" in ran.out
     cli.environ["PYTHONPROFILEIMPORTTIME"] = "1"
