@@ -1,6 +1,7 @@
 """A build in the hands of workers: played, cancelled, lost, taken back, handed back."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -9,7 +10,7 @@ import pytest
 from cofounder.errors.v1 import error_reason_pb2
 from cofounder.runner.v1 import event_lifecycle_pb2 as lifecycle
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
-from cofounder.runner.v1.build_pb2 import BUILD_STATE_QUEUED
+from cofounder.runner.v1.build_pb2 import BUILD_STATE_QUEUED, BUILD_STATE_WAITING
 from cofounder.runner.v1.event_agent_pb2 import TextDelta, UsageRecorded
 from cofounder.runner.v1.event_work_pb2 import CommandOutput
 from cofounder_server import errors
@@ -353,3 +354,37 @@ async def test_b_13_a_full_queue_refuses_and_changes_nothing(house):
         await house.start()
     assert refused.value.retry_after
     assert await house.pool.fetchval("select count(*) from builds") == 1
+
+
+async def test_a_build_that_meets_a_limit_of_the_day_waits_for_the_next_and_holds_nothing(house, checked):
+    """A-29: «limit reached until T» is no failure: it goes on by itself, under the same limits as of then."""
+    now = datetime.now(UTC)
+    spent = errors.QuotaExceeded(
+        quota="tokens_per_day", limit=5, plan="partner", reset_time=now + timedelta(seconds=1), now=now
+    )
+
+    async def limited():
+        yield text("so far ")
+        raise spent
+
+    scripts = iter([limited, succeed])
+
+    def play():
+        return next(scripts)()
+
+    build_id = await house.start()
+    async with house.worker(play):
+        parked = await house.reaches(build_id, "attempt_finished")
+        assert parked.attempt_finished.next_state == BUILD_STATE_WAITING
+        assert parked.attempt_finished.start_after_time.ToDatetime(UTC) == spent.reset_time
+        async with asyncio.timeout(30):
+            while (contents := await house.queue.contents()).waiting or contents.holdings:
+                await asyncio.sleep(0.01)
+        sweeping = asyncio.create_task(house.sweeper.run())
+        events = await house.over(build_id)
+        sweeping.cancel()
+    kinds = checked(events)
+    assert kinds[kinds.index("attempt_finished") :][:3] == ["attempt_finished", "build_queued", "attempt_started"]
+    [warned] = [event.warning_raised for event in events if event.HasField("warning_raised")]
+    assert (warned.code, "are spent until" in warned.text) == ("tokens_per_day", True)
+    assert (await house.transitions.job(build_id)).crashes == 0
