@@ -10,7 +10,9 @@ from cofounder_testkit import many_jobs, unguarded, workshop
 from cofounder_testkit.checker import PromiseBroken
 from cofounder_testkit.ledger import Noted
 
-JOBS, USERS = 160, 12
+JOBS, USERS = 120, 12
+# Long enough for a worker that drains to have builds to give back.
+LONG_SECONDS = 0.5
 
 Show = Callable[[Path], Awaitable[str | None]]
 
@@ -53,9 +55,10 @@ def _appends(log: type[Log]) -> Show:
     return show
 
 
-def _jobs(queue: type[Noted]) -> Show:
+def _jobs(queue: type[Noted], *, seconds: float = many_jobs.BUILD_SECONDS) -> Show:
     async def show(data: Path) -> str | None:
-        return (await many_jobs.play(data, jobs=JOBS, users=USERS, seed=1, queue=queue)).broken
+        outcome = await many_jobs.play(data, jobs=JOBS, users=USERS, seed=1, seconds=seconds, queue=queue)
+        return outcome.broken
 
     return show
 
@@ -72,7 +75,11 @@ GUARDS = (
     Guard("claim with its lease in one step", _claims(Queue), _claims(unguarded.PopThenLease)),
     Guard("append under the fence", _appends(Log), _appends(unguarded.Unfenced)),
     Guard("permits taken where they are counted", _jobs(Noted), _jobs(unguarded.CheckThenAdd)),
-    Guard("requeued to its old place", _jobs(Noted), _jobs(unguarded.NewPlace)),
+    Guard(
+        "requeued to its old place",
+        _jobs(Noted, seconds=LONG_SECONDS),
+        _jobs(unguarded.NewPlace, seconds=LONG_SECONDS),
+    ),
 )
 
 

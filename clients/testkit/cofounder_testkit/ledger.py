@@ -69,6 +69,11 @@ class Ledger:
             self.waits.append(Wait(self.entries[build_id], since, asked, time.monotonic(), again))
             self._begun.add(build_id)
 
+    def lost(self, build_id: UUID) -> None:
+        """Notes that a build was held by somebody who is no more, perhaps by a claim that nobody got to know of."""
+        self._since.pop(build_id, None)
+        self._begun.add(build_id)
+
     @contextlib.contextmanager
     def play(self, build_id: UUID) -> Iterator[None]:
         """Notes that a build is played as long as the block runs."""
@@ -139,6 +144,12 @@ class Noted(Queue):
         counts = await self._client.eval(PERMITS, 2, *(f"{TAG}:{holder}" for holder in holders))
         for holder, held, limit in zip(holders, counts, self.ledger.limits[entry.plan_slug], strict=True):
             self.ledger.compare(holder, held, limit, "in Redis")
+
+    async def seize(self, entry: Entry, owner: str) -> bool:
+        seized = await super().seize(entry, owner)
+        if seized:
+            self.ledger.lost(entry.build_id)
+        return seized
 
     async def give_back(self, build_id: UUID, owner: str, *, place: int) -> None:
         await super().give_back(build_id, owner, place=place)

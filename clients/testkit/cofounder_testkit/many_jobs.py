@@ -44,9 +44,12 @@ class Outcome:
     broken: str | None = None
 
 
-async def play(data: Path, *, jobs: int, users: int, seed: int, queue: type[Noted] = Noted) -> Outcome:
-    """Has all jobs queued, then played; one worker in the middle of it drains and another takes its place."""
-    async with workshop.running(data, seconds=BUILD_SECONDS, queue=queue) as shop:
+async def play(
+    data: Path, *, jobs: int, users: int, seed: int, seconds: float = BUILD_SECONDS, queue: type[Noted] = Noted
+) -> Outcome:
+    """Has all jobs, of so many seconds each, queued and then played; in the middle of it one worker drains and another
+    takes its place."""
+    async with workshop.running(data, seconds=seconds, queue=queue) as shop:
         base, chance = shop.base, random.Random(seed)
         crowded, alone = _split(await crowd.settle(base.pool, _plans(users)))
         orderers = [user for user in alone for _ in range(shop.ledger.limits[LOWEST][0])]
