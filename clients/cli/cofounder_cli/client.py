@@ -24,6 +24,7 @@ from cofounder_cli.terminal import clean_line
 
 CALL_SECONDS = 20.0
 STALL_SECONDS = 45.0
+STABLE_SECONDS = 60.0  # a connection that lived so long makes former failures forgotten
 """A watch that is silent this long is broken: the server sends progress every 15 s."""
 FIRST_CONTACT_SECONDS = 6.0
 """How long to look for a server that has not answered yet."""
@@ -275,26 +276,40 @@ class _Cut(Exception):
 
 
 class _Retries:
-    """A streak of failures: how many, for how long, and how long to wait now."""
+    """A streak of failures: how many, for how long, and how long to wait now.
 
-    def __init__(self) -> None:
+    The pauses go on growing across connections that break soon again, until one was stable for a minute (C-12): a
+    server that answers and falls over is not to be asked ten times a second.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.count = 0
+        self._monotonic = monotonic
         self._since = 0.0
+        self._doublings = 0
+        self._answered: float | None = None
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._since
+        return self._monotonic() - self._since
 
     def begin(self, *, at_least: float | None = None) -> float:
         """Counts a failure; returns the seconds to wait, with full jitter on top of `at_least`."""
+        now = self._monotonic()
         if self.count == 0:
-            self._since = time.monotonic()
+            self._since = now
+        if self._answered is not None and now - self._answered > STABLE_SECONDS:
+            self._doublings = 0
+        self._answered = None
         self.count += 1
-        ceiling = min(8.0, 0.1 * 2**self.count)
+        self._doublings += 1
+        ceiling = min(8.0, 0.1 * 2**self._doublings)
         return (at_least or 0.0) + random.uniform(0.0, ceiling)
 
     def end(self) -> bool:
-        """Ends the streak; true if there was one."""
+        """Notes an answer, which ends the streak; true if there was one."""
+        if self._answered is None:
+            self._answered = self._monotonic()
         failed, self.count = self.count > 0, 0
         return failed
 
