@@ -122,12 +122,12 @@ def migrate() -> None:
     The one at DATABASE_URL, to this program's schema; prints what was applied. Safe to run anywhere, any time.
     """
     from cofounder_server import db
-    from cofounder_server.agent import checkpoints
+    from cofounder_server.app import schema
 
     settings = _settings()
     _demand_engines(settings, "DATABASE_URL")
     try:
-        applied = asyncio.run(db.migrate(settings.database_url.get_secret_value(), checkpoints.migrate))
+        applied = asyncio.run(schema.migrate(settings.database_url.get_secret_value()))
     except db.CannotConnectError as fault:
         raise click.ClickException(str(fault)) from fault
     for name in applied:

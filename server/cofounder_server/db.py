@@ -91,12 +91,12 @@ def migrations() -> Mapping[str, str]:
     return {file.name: file.read_text() for file in files}
 
 
-async def migrate(dsn: str, *others: Callable[[str], Awaitable[None]]) -> list[str]:
+async def migrate(dsn: str, others: Mapping[str, Callable[[str], Awaitable[None]]] | None = None) -> list[str]:
     """Brings the database up to this program's schema and returns the names of what was applied.
 
     Runs under an advisory lock, so any number of processes may start at once; each migration is one transaction.
-    `others` see to tables that a library versions itself: they run last, under the same lock, and must do nothing where
-    nothing is to be done.
+    `others` see to tables that a library versions itself, by names that change with its version: each runs last, under
+    the same lock, where it did not run yet. It must do nothing where nothing is to be done.
 
     Raises:
         CannotConnectError: Postgres is not there, or refuses us.
@@ -118,8 +118,11 @@ async def migrate(dsn: str, *others: Callable[[str], Awaitable[None]]) -> list[s
                     await connection.execute(sql)
                     await connection.execute("insert into migrations (name) values ($1)", name)
                 applied.append(name)
-        for other in others:
-            await other(dsn)
+        for name, other in (others or {}).items():
+            if name not in known:
+                await other(dsn)
+                await connection.execute("insert into migrations (name) values ($1)", name)
+                applied.append(name)
     finally:
         await connection.close()
     return applied

@@ -17,7 +17,7 @@ import pytest_asyncio
 import redis.asyncio as redis
 
 from cofounder_server import db
-from cofounder_server.agent import checkpoints
+from cofounder_server.app import schema
 from cofounder_server.machine.postgres import EmbeddedPostgres
 from cofounder_server.machine.valkey import EmbeddedValkey
 
@@ -47,7 +47,7 @@ async def migrated(postgres_dsn: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
     await _execute(postgres_dsn, f"create database {name}")
     dsn = _in_database(postgres_dsn, name)
-    await db.migrate(dsn, checkpoints.migrate)
+    await schema.migrate(dsn)
     await _execute(dsn, "create schema seed", *(f"create table seed.{t} as table {t}" for t in await _tables(dsn)))
     yield dsn
     await _execute(postgres_dsn, f"drop database {name} with (force)")

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import redis.asyncio as redis
 
-from cofounder_server import db
+from cofounder_server.app import schema
 from cofounder_server.builds.queue import Queue
 from cofounder_server.identity import machine_keys
 from cofounder_server.machine import programs
@@ -61,7 +61,7 @@ class House:
         data = self.address.data
         await self._supervisor.start(self.postgres, self.valkey)
         machine_keys.ensure_keys(data)
-        await db.migrate(self.postgres.dsn)
+        await schema.migrate(self.postgres.dsn)
         known = Environment(
             environ=self._settings,
             data=data,

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from cofounder_server import db
+from cofounder_server.app import schema
 from cofounder_server.billing import plans
 from cofounder_server.builds import rebuild
 from cofounder_server.builds.queue import Queue
@@ -84,7 +85,7 @@ async def prepared(data: Path, *, seconds: float = 0.0, queue: type[Noted] = Not
         queue: The queue that everybody uses.
     """
     async with EmbeddedPostgres(data) as postgres, EmbeddedValkey(data) as valkey:
-        await db.migrate(postgres.dsn)
+        await schema.migrate(postgres.dsn)
         pool = await db.open_pool(postgres.dsn, size=1)
         ledger = Ledger((await plans.read(pool)).limits())
         pool.terminate()

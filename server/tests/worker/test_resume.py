@@ -10,10 +10,10 @@ import pytest
 from cofounder.runner.v1 import event_lifecycle_pb2 as life
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.stage_pb2 import Stage
-from cofounder_server import db
 from cofounder_server.agent import checkpoints as module
 from cofounder_server.agent.state import begin
 from cofounder_server.agent.workspace import Workspace
+from cofounder_server.app import schema
 from cofounder_server.blobs.blobs import address_of
 from cofounder_server.builds import framing
 from cofounder_server.builds.fork import Forks
@@ -223,7 +223,7 @@ async def test_any_number_of_programs_may_migrate_a_new_database_at_once(postgre
     dsn = urlunsplit(urlsplit(postgres_dsn)._replace(path=f"/{name}"))
     try:
         async with asyncio.timeout(60):
-            applied = await asyncio.gather(*(db.migrate(dsn, module.migrate) for _ in range(4)))
+            applied = await asyncio.gather(*(schema.migrate(dsn) for _ in range(4)))
     finally:
         await connection.execute(f"drop database {name} with (force)")
         await connection.close()
