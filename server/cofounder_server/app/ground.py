@@ -11,10 +11,6 @@ import asyncpg
 import redis.asyncio as redis
 
 from cofounder_server import db, tasks
-from cofounder_server.agent.checkpoints import Saver
-from cofounder_server.agent.resume import Resumes
-from cofounder_server.agent.trees import Trees
-from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.blobs.postgres import PostgresStore
 from cofounder_server.blobs.store import Store
 from cofounder_server.builds.log import Log
@@ -35,17 +31,14 @@ HAND_BACK_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seams:
-    """The classes of the durable steps. Tests arm failpoints by putting subclasses in their place (T-5)."""
+    """The classes of the durable steps that servers and workers take. Tests arm failpoints by putting subclasses in
+    their place (T-5)."""
 
     log: type[Log] = Log
     ledger: type[Ledger] = Ledger
     publisher: type[Publisher] = Publisher
     queue: type[Queue] = Queue
     transitions: type[Transitions] = Transitions
-    blobs: type[Blobs] = Blobs
-    saver: type[Saver] = Saver
-    trees: type[Trees] = Trees
-    resumes: type[Resumes] = Resumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

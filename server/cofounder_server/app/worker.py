@@ -11,15 +11,17 @@ import structlog
 
 from cofounder_server import errors
 from cofounder_server.agent import sandbox
-from cofounder_server.agent.checkpoints import Checkpoints, open_saver
+from cofounder_server.agent.checkpoints import Checkpoints, Saver, open_saver
 from cofounder_server.agent.fake import RunnerFake
 from cofounder_server.agent.llm import Models
 from cofounder_server.agent.patience import Patience
 from cofounder_server.agent.provider import Provider
 from cofounder_server.agent.real import RunnerReal
+from cofounder_server.agent.resume import Resumes
 from cofounder_server.agent.runner import BuildRunner
 from cofounder_server.agent.trees import Trees
 from cofounder_server.app.ground import Ground, Seams, blob_store, ground, own_secrets, running, until_told_to_stop
+from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.builds.ids import uuid7
 from cofounder_server.builds.model import Job
 from cofounder_server.clock import Clock
@@ -39,12 +41,22 @@ CONNECTIONS = 8
 logger = structlog.get_logger(__name__)
 
 
-async def work(settings: Settings, seams: Seams | None = None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSeams(Seams):
+    """Those that a worker takes besides."""
+
+    blobs: type[Blobs] = Blobs
+    saver: type[Saver] = Saver
+    trees: type[Trees] = Trees
+    resumes: type[Resumes] = Resumes
+
+
+async def work(settings: Settings, seams: WorkerSeams | None = None) -> None:
     """Plays builds until SIGTERM or SIGINT, then hands back what is under way."""
     isolation = await sandbox.probe()
     if isolation.kind == "none":
         logger.warning("no sandbox on this machine", reason=isolation.reason)
-    seams = seams or Seams()
+    seams = seams or WorkerSeams()
     async with contextlib.AsyncExitStack() as stack:
         base = await stack.enter_async_context(ground(settings, seams, connections=CONNECTIONS))
         trees = seams.trees(seams.blobs(blob_store(settings, base.pool), base.clock))

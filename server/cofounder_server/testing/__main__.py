@@ -20,7 +20,7 @@ def main(program: str) -> None:
     except ValueError as fault:
         raise click.ClickException(str(fault)) from fault
     ground.configure_logs(settings)
-    uvloop.run((server.serve if program == "serve" else worker.work)(settings, seams))
+    uvloop.run(server.serve(settings, seams) if program == "serve" else worker.work(settings, seams))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 from cofounder_server.agent.checkpoints import Saver
 from cofounder_server.agent.resume import Resumes
 from cofounder_server.agent.trees import Trees
-from cofounder_server.app.ground import Seams
+from cofounder_server.app.worker import WorkerSeams
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
@@ -105,9 +105,9 @@ class Armed:
         self._failpoints = failpoints
         self._reached: Counter[str] = Counter()
 
-    def seams(self) -> Seams:
+    def seams(self) -> WorkerSeams:
         """Returns the seams with each step's moments passing through here."""
-        return Seams(
+        return WorkerSeams(
             log=self._arm(Log),
             ledger=self._arm(Ledger),
             publisher=self._arm(Publisher),
