@@ -16,11 +16,12 @@ def main(program: str) -> None:
     if settings.production:
         raise click.ClickException("COFOUNDER_ENV is production, where no failpoint may be armed.")
     try:
-        seams = Armed(parse(settings.failpoints)).seams()
+        armed = Armed(parse(settings.failpoints))
     except ValueError as fault:
         raise click.ClickException(str(fault)) from fault
     ground.configure_logs(settings)
-    uvloop.run(server.serve(settings, seams) if program == "serve" else worker.work(settings, seams))
+    seams = armed.seams()
+    uvloop.run(server.serve(settings, seams) if program == "serve" else worker.work(settings, seams, armed.hands()))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ Whoever puts a file `queue.add.after` into that folder has the next who reaches 
 called `queue.add.after.<process id>`, and whoever removes it lets the held one go on. One file holds one, of however
 many processes share the folder.
 
-The steps are the methods named in `STEPS`, of the classes that the composition root takes as `Seams`.
+The steps are the methods named in `STEPS`, of the classes that the composition root takes as `Seams` and `Hands`.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ from typing import Any, TypeVar
 from cofounder_server.agent.checkpoints import Saver
 from cofounder_server.agent.resume import Resumes
 from cofounder_server.agent.trees import Trees
-from cofounder_server.app.worker import WorkerSeams
+from cofounder_server.app.agents import Hands
+from cofounder_server.app.ground import Seams
 from cofounder_server.blobs.blobs import Blobs
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.queue import Queue
@@ -105,14 +106,19 @@ class Armed:
         self._failpoints = failpoints
         self._reached: Counter[str] = Counter()
 
-    def seams(self) -> WorkerSeams:
+    def seams(self) -> Seams:
         """Returns the seams with each step's moments passing through here."""
-        return WorkerSeams(
+        return Seams(
             log=self._arm(Log),
             ledger=self._arm(Ledger),
             publisher=self._arm(Publisher),
             queue=self._arm(Queue),
             transitions=self._arm(Transitions),
+        )
+
+    def hands(self) -> Hands:
+        """Returns those of a worker's agents likewise."""
+        return Hands(
             blobs=self._arm(Blobs),
             saver=self._arm(Saver),
             trees=self._arm(Trees),
