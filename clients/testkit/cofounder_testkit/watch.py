@@ -22,7 +22,13 @@ from cofounder_testkit.stack import Address
 
 WATCH_BUILD = "/cofounder.runner.v1.RunnerService/WatchBuild"
 AGAIN_SECONDS = 0.1
-RESUMABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL}
+# A call that meets a server in the very moment in which it stops is cancelled by it.
+RESUMABLE = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.CANCELLED,
+}
 
 
 async def together(*watchers: Coroutine[Any, Any, Record]) -> list[Record]:

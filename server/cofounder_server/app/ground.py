@@ -28,6 +28,9 @@ from cofounder_server.telemetry import logs
 # What a worker under way may take to hand its builds back, before it is asked again to stop.
 HAND_BACK_SECONDS = 8.0
 
+# How long an answer of Redis may take; longer than any wait for the bell.
+REDIS_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seams:
@@ -86,7 +89,10 @@ async def ground(settings: Settings, seams: Seams, *, connections: int) -> Async
         pool = await db.open_pool(settings.database_url.get_secret_value(), size=connections)
         # Not `close`, which waits for whoever still holds a connection: by now nobody has a right to.
         stack.callback(pool.terminate)
-        client = redis.Redis.from_url(settings.redis_url.get_secret_value())
+        # A Redis that hangs is as good as one that is away, and must be told from one that is slow.
+        client = redis.Redis.from_url(
+            settings.redis_url.get_secret_value(), socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+        )
         stack.push_async_callback(client.aclose)
         clock, log, publisher = WallClock(), seams.log(pool), seams.publisher(client)
         watches = Watches(log, client, poll_seconds=settings.poll_seconds)

@@ -20,6 +20,7 @@ from cofounder_server.builds.model import Stretch
 
 HEADER = struct.Struct(">qq?")
 CONFIRM_SECONDS = 2.0
+PUBLISH_SECONDS = 1.0
 RECONNECT_SECONDS = 0.2
 AGAIN_SECONDS = 0.1
 
@@ -37,14 +38,16 @@ class Publisher:
         self._client = client
 
     async def publish(self, stretches: Sequence[Stretch]) -> None:
-        """Publishes stretches. A fault is logged and swallowed: the events are in Postgres, and readers poll."""
+        """Publishes stretches. A fault is logged and swallowed: the events are in Postgres, and readers poll. So is a
+        Redis that hangs: no log waits for it longer than a second."""
         pipeline = self._client.pipeline(transaction=False)
         for stretch in stretches:
             header = HEADER.pack(stretch.after, stretch.last, stretch.over)
             pipeline.execute_command("SPUBLISH", channel(stretch.build_id), header + stretch.body)
         try:
-            await pipeline.execute()
-        except (RedisError, OSError) as fault:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await pipeline.execute()
+        except (RedisError, OSError, TimeoutError) as fault:
             log.warning("live wire down; watchers poll", fault=type(fault).__name__)
 
 

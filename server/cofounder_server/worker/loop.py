@@ -18,7 +18,7 @@ from cofounder_server.builds.queue import IndexLost
 from cofounder_server.builds.transitions import Attempt
 from cofounder_server.worker.board import Board
 from cofounder_server.worker.leases import Lease
-from cofounder_server.worker.run_build import Desk, RunBuild
+from cofounder_server.worker.run_build import Desk, RunBuild, retried
 
 WAIT_SECONDS = 1.0  # for a build to be added, before looking again
 AWAY_SECONDS = 0.5  # between two tries while Redis or Postgres is away
@@ -159,8 +159,9 @@ class Worker:
         except asyncio.CancelledError:
             await self._hand_back(attempt, owner)
             raise
-        except LeaseLost as fault:
-            log.warning("lease lost; another worker goes on", build_id=str(build_id), fault=str(fault))
+        except (LeaseLost, *db.UNREACHABLE, RedisError) as fault:
+            why = str(fault) if isinstance(fault, LeaseLost) else type(fault).__name__
+            log.warning("attempt given up; the build goes on elsewhere", build_id=str(build_id), fault=why)
             await self._hand_back(attempt, owner)
             return
         await self._desk.queue.release(build_id, owner)
@@ -189,9 +190,11 @@ class Worker:
             raise LeaseLost(f"the lease of {lease.build_id} went while the attempt began")
 
     async def _hand_back(self, attempt: Attempt, owner: str) -> None:
+        """Hands a build back, as soon as Postgres answers: a store that is away for a while is no crash of a worker."""
         job = attempt.job
+        hand_back = self._desk.transitions.hand_back
         try:
-            waits = await self._desk.transitions.hand_back(job.build_id, generation=attempt.generation)
+            waits = await retried(lambda: hand_back(job.build_id, generation=attempt.generation))
         except LeaseLost:
             # Somebody else has it already, or it is over: neither the build nor its place is ours to touch.
             return

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,9 +26,10 @@ from cofounder_server.worker.leases import Lease, Leases
 from cofounder_server.worker.scrub import Scrubber
 from cofounder_server.worker.writer import Writer
 
-FINISH_RETRY_SECONDS = 0.2
+RETRY_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,8 @@ class RunBuild:
 
     async def _park(self, writer: Writer, parking: Park) -> None:
         await self._flush(writer)
-        await self._desk.transitions.park(
-            self.build_id, generation=self._attempt.generation, state=State.WAITING, until=parking.until
-        )
+        park, generation = self._desk.transitions.park, self._attempt.generation
+        await retried(lambda: park(self.build_id, generation=generation, state=State.WAITING, until=parking.until))
 
     async def _open(self) -> Writer:
         _, folded = await self._desk.builds.get(self.build_id)
@@ -111,7 +111,7 @@ class RunBuild:
                 task.result()
             return playing.result()
         except CancelAsked:
-            job = await self._desk.transitions.job(self.build_id)
+            job = await retried(lambda: self._desk.transitions.job(self.build_id))
             return cancelled(job.cancel_user_id or "", cause=job.cancel_sequence)
         finally:
             await tasks.stop(playing, *others)
@@ -165,7 +165,8 @@ class RunBuild:
             raise LeaseLost(f"the lease of {self.build_id} was lost")
         if event.HasField("stage_started") and not self._running:
             self._running = True
-            await self._desk.transitions.mark_running(self.build_id, generation=self._attempt.generation)
+            mark, generation = self._desk.transitions.mark_running, self._attempt.generation
+            await retried(lambda: mark(self.build_id, generation=generation))
         for scrubbed in self._scrubber.scrub(event):
             await writer.append(scrubbed)
             self._desk.commit.wake()
@@ -180,7 +181,7 @@ class RunBuild:
 
         async with self._desk.watches.listen(self.build_id, on_change) as tail:
             while True:
-                job = await self._desk.transitions.job(self.build_id)
+                job = await retried(lambda: self._desk.transitions.job(self.build_id))
                 if job.generation != self._attempt.generation:
                     raise LeaseLost(f"build {self.build_id} was taken back")
                 if job.cancel_user_id is not None:
@@ -197,7 +198,7 @@ class RunBuild:
         await self._flush(writer)
         [last] = self._scrubber.scrub(terminal)
         append_id = uuid4()
-        await _retried(
+        await retried(
             lambda: self._desk.transitions.finish(
                 self.build_id, generation=self._attempt.generation, append_id=append_id, events=[last]
             )
@@ -210,11 +211,11 @@ class RunBuild:
         await writer.flush()
 
 
-async def _retried(act: Callable[[], Awaitable[None]]) -> None:
+async def retried(act: Callable[[], Awaitable[Answer]]) -> Answer:
     """Does `act`, which must be safe to repeat, until Postgres answers."""
     while True:
         try:
             return await act()
         except db.UNREACHABLE as fault:
-            log.warning("Postgres away; the end of a build waits for it", fault=type(fault).__name__)
-            await asyncio.sleep(FINISH_RETRY_SECONDS)
+            log.warning("Postgres away; a build waits for it", fault=type(fault).__name__)
+            await asyncio.sleep(RETRY_SECONDS)

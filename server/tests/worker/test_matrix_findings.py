@@ -3,14 +3,18 @@
 import asyncio
 
 import pytest
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisAway
 
 from cofounder.runner.v1 import event_lifecycle_pb2 as lifecycle
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
 from cofounder.runner.v1.event_agent_pb2 import TextDelta
+from cofounder_server.builds import wire
 from cofounder_server.builds.log import Log
+from cofounder_server.builds.model import Stretch
 from cofounder_server.builds.queue import Queue
 from cofounder_server.builds.transitions import Transitions, sql
+from cofounder_server.builds.wire import Publisher
 
 pytestmark = pytest.mark.integration
 
@@ -41,6 +45,44 @@ async def test_b_7_a_redis_that_is_away_for_a_moment_is_no_crash_of_a_worker(hou
         await house.over(build_id)
     sweeping.cancel()
     assert (await house.transitions.job(build_id)).crashes == 0
+
+
+async def test_b_7_a_postgres_that_is_away_in_mid_build_costs_no_attempt(house):
+    """Cells postgres/term/*: whoever looks for commands waits for it, as the log does."""
+
+    class Away(Transitions):
+        times = 0
+
+        async def job(self, build_id):
+            self.times += 1
+            if self.times in (2, 3):
+                raise ConnectionResetError("away")
+            return await super().job(build_id)
+
+    house.transitions = Away(house.pool, house.log, house.publisher, house.starter._clock)
+
+    async def patient():
+        async with asyncio.timeout(30):
+            while house.transitions.times < 4:
+                await asyncio.sleep(0.02)
+        yield BuildEvent(build_succeeded=lifecycle.BuildSucceeded())
+
+    build_id = await house.start()
+    async with house.worker(patient):
+        await house.over(build_id)
+    job = await house.transitions.job(build_id)
+    assert (job.crashes, job.attempt) == (0, 1)
+
+
+async def test_a_redis_that_hangs_stalls_no_log(house, monkeypatch):
+    """Cells redis/stop/*: what is committed is not held up by whom it is published to."""
+
+    async def hang(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(wire, "PUBLISH_SECONDS", 0.05)
+    monkeypatch.setattr(Pipeline, "execute", hang)
+    await Publisher(house.client).publish([Stretch(house.project, 0, 1, b"", over=False)])
 
 
 async def test_b_8_a_drain_in_the_middle_of_a_beginning_hands_back_at_once_and_counts_nothing(house):
