@@ -26,6 +26,11 @@ async def succeed():
     yield BuildEvent(build_succeeded=lifecycle.BuildSucceeded())
 
 
+async def never():
+    yield BuildEvent(text_delta=TextDelta(text="begun"))
+    await asyncio.Event().wait()
+
+
 async def test_b_7_a_redis_that_is_away_for_a_moment_is_no_crash_of_a_worker(house):
     """Cells redis/term/wire.publish.*@server and others: three restarts of Redis, and a build is a dead letter."""
 
@@ -96,7 +101,7 @@ async def test_b_8_a_drain_in_the_middle_of_a_beginning_hands_back_at_once_and_c
 
     house.transitions = Slow(house.pool, house.log, house.publisher, house.starter._clock)
     build_id = await house.start()
-    async with house.worker(succeed) as running:
+    async with house.worker(never) as running:
         await asyncio.wait_for(begun.wait(), 30)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
