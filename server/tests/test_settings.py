@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from cofounder_server.agent.patience import Patience
-from cofounder_server.app import server, worker
+from cofounder_server.app import agents, server
 from cofounder_server.settings import Settings
 
 DURATIONS = [name for name in Settings.model_fields if name.endswith("_seconds")]
@@ -21,9 +21,9 @@ def test_t_2_a_duration_goes_down_to_100_ms_and_no_further(name):
 
 
 def test_t_2_the_patience_with_a_model_is_what_is_set_and_by_default_its_own():
-    assert worker._patience(Settings()) == Patience()
+    assert agents._patience(Settings()) == Patience()
     asked = {f"COFOUNDER_MODEL_{field.name.upper()}_SECONDS": 0.1 for field in fields(Patience)}
-    patience = worker._patience(Settings(**asked, COFOUNDER_MODEL_ATTEMPTS=1))
+    patience = agents._patience(Settings(**asked, COFOUNDER_MODEL_ATTEMPTS=1))
     assert patience == Patience(**{field.name: 0.1 for field in fields(Patience)} | {"attempts": 1})
 
 

@@ -44,6 +44,7 @@ class Bookings:
                 "generation_id": f"g{self.count}",
                 "day": day,
                 "price_version": "v1",
+                "counted_tokens": 500,
                 "tokens": 1000,
                 "microdollars": 10_000,
                 "create_time": time,

@@ -62,7 +62,9 @@ class Wheel:
     async def fetch(self, query, *arguments):
         if "from plans" in query:
             names = ("price_microdollars", "builds_a_day", "concurrent_user", "concurrent_project", "tokens_a_day")
-            return [dict.fromkeys([*names, "head_start_seconds"], 0) | {"plan_slug": "bootstrapper"}]
+            return [
+                dict.fromkeys([*names, "head_start_seconds"], 0) | {"plan_slug": "bootstrapper", "default_models": "{}"}
+            ]
         self.builds += 1
         zeros = ("override_tokens_per_day", "spent_tokens", "reserved_tokens", "spent_microdollars")
         row = dict.fromkeys([*zeros, "reserved_microdollars", "running"], 0)
