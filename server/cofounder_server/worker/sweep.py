@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
-from cofounder_server import db
+from cofounder_server import db, errors
 from cofounder_server.billing import plans
 from cofounder_server.billing.plans import Plans
 from cofounder_server.builds import rebuild
@@ -154,7 +154,11 @@ class Sweeper:
         return f"{self._owner}:{build_id}"
 
     async def _forget(self, build_id: UUID) -> None:
-        """Takes a build out of the index that is over or parked by now."""
-        state = (await self._transitions.job(build_id)).state
+        """Takes a build out of the index that is over, parked or deleted by now."""
+        try:
+            state = (await self._transitions.job(build_id)).state
+        except errors.NotFound:
+            await self._queue.forget(build_id)
+            return
         if state.over or state in PARKED:
             await self._queue.forget(build_id)

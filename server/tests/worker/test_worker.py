@@ -16,7 +16,7 @@ from cofounder.runner.v1.event_work_pb2 import CommandOutput
 from cofounder_server import errors
 from cofounder_server.builds.log import Log
 from cofounder_server.builds.model import State
-from cofounder_server.builds.queue import IndexLost
+from cofounder_server.builds.queue import LEASES, Entry, IndexLost
 from cofounder_server.worker.leases import Leases
 
 pytestmark = pytest.mark.integration
@@ -198,6 +198,19 @@ async def test_b_1_a_build_that_redis_never_heard_of_is_queued_by_the_sweep(hous
         await house.queue.claim("nobody", ANY)
     await house.sweeper.sweep()
     assert (await house.queue.contents()).waiting == {build_id}
+
+
+async def test_a_build_that_was_deleted_leaves_the_index_and_ends_no_sweeper(house):
+    """It waits there, or is held, and there is no row of it any more."""
+    waits, held = await house.start(), await house.start()
+    await house.queue.seize(Entry(held, 0, "me", house.project, "partner"), "nobody")
+    await house.queue.forget(waits)
+    await house.queue.add(Entry(waits, 0, "me", house.project, "partner"))
+    await house.client.zadd(LEASES, {str(held): 1})
+    await house.pool.execute("delete from builds")
+    await house.sweeper.sweep()
+    contents = await house.queue.contents()
+    assert (contents.waiting, contents.holdings) == (frozenset(), {})
 
 
 async def test_an_emptied_redis_takes_no_build_from_its_worker(house, checked):
