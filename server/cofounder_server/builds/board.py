@@ -10,8 +10,10 @@ from uuid import UUID
 import asyncpg
 
 from cofounder_server import db
+from cofounder_server.billing import plans
+from cofounder_server.billing.plans import Plan, Plans
 from cofounder_server.builds.forecasts import Accuracy, Forecasts
-from cofounder_server.builds.line import Durations, Limits, Line, Reason, Running, Waiting
+from cofounder_server.builds.line import UNLIMITED, Durations, Limits, Line, Reason, Running, Waiting
 from cofounder_server.builds.model import State
 from cofounder_server.builds.position import Correction, Place, survey
 from cofounder_server.clock import Clock
@@ -106,7 +108,7 @@ class Board:
             past: dict[str, list[float]] = defaultdict(list)
             for row in await self._pool.fetch(sql.list_durations, PAST_BUILDS):
                 past[row["plan_slug"]].append(row["seconds"])
-            limits = {slug: Limits(*rest) for slug, *rest in await self._pool.fetch(sql.list_limits)}
+            limits = _limits(await plans.read(self._pool))
             accuracy = await self._forecasts.accuracy(now=now)
             self._history = _History(time, Durations(past), limits, accuracy)
         return self._history
@@ -129,6 +131,16 @@ class Board:
         if told:
             await self._forecasts.record(told, correction, time=now)
             self._told |= told.keys()
+
+
+def _limits(known: Plans) -> dict[str, Limits]:
+    """Returns what each plan allows, as the queue's claims have it: "" is any plan that is not named."""
+    return {slug: _allowed(known[slug]) for slug in ("", *known.slugs())}
+
+
+def _allowed(plan: Plan) -> Limits:
+    given = (plan.concurrent_user, plan.concurrent_project, plan.builds_a_day)
+    return Limits(*(most if number < 0 else number for number, most in zip(given, UNLIMITED, strict=True)))
 
 
 def _line(rows: list[asyncpg.Record], limits: Mapping[str, Limits], slots: int, now: datetime) -> Line:

@@ -54,7 +54,7 @@ class Limits(NamedTuple):
     day: int
 
 
-# Of a plan that is not in the database (any more): nothing holds its builds back but the workers.
+# Nothing holds a build back but the workers.
 UNLIMITED = Limits(2**31 - 1, 2**31 - 1, 2**31 - 1)
 
 
@@ -68,7 +68,8 @@ class Line:
     slots: int
 
     def limits_of(self, build: Waiting | Running) -> Limits:
-        return self.limits.get(build.plan_slug, UNLIMITED)
+        """Returns what holds for a build; "" stands for a plan that is not in the database (any more)."""
+        return self.limits.get(build.plan_slug) or self.limits.get("", UNLIMITED)
 
 
 class Durations:

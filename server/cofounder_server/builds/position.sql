@@ -12,9 +12,6 @@ select build_id from builds where build_id = any ($1::uuid[]) and state in ('sch
 -- How many builds the workers can play at once. One that was not heard of for 15 s is gone.
 select coalesce(sum(slots), 0)::int from workers where not draining and seen_time > now() - interval '15 seconds';
 
--- name: list_limits
-select plan_slug, concurrent_user, concurrent_project, builds_a_day from plans;
-
 -- name: list_durations
 -- How long the newest $1 builds of each plan held their worker. What waited in between (for an answer, for another
 -- worker) is in the times of builds with several attempts: they are left out.

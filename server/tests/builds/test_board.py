@@ -258,3 +258,21 @@ async def test_only_the_newest_200_forecasts_are_judged(forecasts, put):
     await forecasts.record(new, Correction(1.0, 2.0), time=NOW)
     # `late` had been doubled for what former ones taught; 1.1 times what plays said would have done.
     assert await forecasts.accuracy(now=NOW) == Accuracy(200, 200, 1.0, Correction(1.1, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("plan", "running", "reason"),
+    [
+        # An operator took the plan away: it gives what the default one gives, two at once, here as at a claim.
+        ("a plan of old", 2, Reason.USER_LIMIT),
+        # -1 stands for no limit.
+        ("partner", 4, Reason.NEXT),
+    ],
+)
+async def test_limits_are_those_of_the_claims(pool, board, put, worker, plan, running, reason):
+    await pool.execute("update plans set concurrent_user = -1, concurrent_project = -1 where plan_slug = 'partner'")
+    await worker(20)
+    for _ in range(running):
+        await put("running", plan=plan, started=NOW)
+    waits = await put("queued", plan=plan)
+    assert (await board.survey([waits], fresh_seconds=1)).places[waits].reason is reason
