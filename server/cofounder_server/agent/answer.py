@@ -1,6 +1,5 @@
 """One answer of the provider, folded from the events of its stream: pure, and strict about their order (E-1)."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +7,9 @@ from anthropic.types import RawMessageStreamEvent
 
 from cofounder_server.agent.faults import ProviderFault
 from cofounder_server.builds import text as texts
+from cofounder_server.usage.limits import likely_tokens
 from cofounder_server.usage.prices import Tokens
 
-# Fewer characters than a token of any text has on average, so that an estimate is not below the truth.
-CHARACTERS_PER_TOKEN = 3.0
 # A count beyond this is no count.
 _MOST_TOKENS = 100_000_000
 _WHOLE = ("end_turn", "stop_sequence")
@@ -77,9 +75,9 @@ class Answer:
         reported = _reported(self._usage)
         if self.stopped and reported is not None:
             return reported, False
-        written = math.ceil((sum(map(len, self._parts)) + self.thought) / CHARACTERS_PER_TOKEN)
+        written = likely_tokens(sum(map(len, self._parts)) + self.thought)
         if reported is None:
-            return Tokens(input=math.ceil(asked_characters / CHARACTERS_PER_TOKEN), output=written), True
+            return Tokens(input=likely_tokens(asked_characters), output=written), True
         return Tokens(
             input=reported.input,
             output=max(reported.output, written),

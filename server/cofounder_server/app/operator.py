@@ -17,6 +17,7 @@ from cofounder_server.billing import plans
 from cofounder_server.billing.plans import Plans
 from cofounder_server.builds import rebuild
 from cofounder_server.builds.fork import Forks
+from cofounder_server.builds.model import HELD
 from cofounder_server.builds.queue import Contents, IndexLost
 from cofounder_server.builds.transitions import entry_of
 from cofounder_server.settings import Settings
@@ -25,7 +26,6 @@ sql = db.queries("cofounder_server.builds")
 workers = db.queries("cofounder_server.worker")
 
 DEAD_LETTERS = 100
-EVERY_WORKER = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,14 @@ def _waiting(row: asyncpg.Record, contents: Contents, now: datetime) -> dict[str
 
 def _permits(rows: Any, known: Plans) -> list[dict[str, Any]]:
     """Returns who holds how many permits, against the limit of the builds that hold them."""
-    held = [row for row in rows if row["state"] in ("starting", "running")]
+    held = [row for row in rows if row["state"] in HELD]
     found = []
-    for kind, column, limit in (("user", "payer_id", 0), ("project", "project_id", 1)):
+    for kind, column, limit in (
+        ("user", "payer_id", "concurrent_user"),
+        ("project", "project_id", "concurrent_project"),
+    ):
         counts = Counter(row[column] for row in held)
-        limits = {row[column]: known.limits().get(row["plan_slug"], known.limits()[""])[limit] for row in held}
+        limits = {row[column]: getattr(known[row["plan_slug"]], limit) for row in held}
         found += [
             {"kind": kind, "id": str(who), "held": count, "limit": limits[who]} for who, count in counts.most_common()
         ]

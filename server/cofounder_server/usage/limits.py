@@ -10,7 +10,9 @@ from cofounder_server.billing.plans import Plan
 from cofounder_server.ledger.model import NO_DAY, UNLIMITED, Limit, Scope
 
 # A token is rarely shorter than two characters; what is set aside must not be less than what will be read.
-CHARACTERS_A_TOKEN = 2
+LEAST_CHARACTERS_A_TOKEN = 2
+# Fewer characters than a token of any text has on average, so that an estimate is not below the truth.
+CHARACTERS_A_TOKEN = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +70,9 @@ def reset_of(day: date) -> datetime:
 
 def most_tokens(asked_characters: int) -> int:
     """Returns the most tokens that a text of so many characters is taken for."""
-    return max(1, math.ceil(asked_characters / CHARACTERS_A_TOKEN))
+    return max(1, math.ceil(asked_characters / LEAST_CHARACTERS_A_TOKEN))
+
+
+def likely_tokens(characters: int) -> int:
+    """Returns what a text of so many characters is booked as where nobody counted."""
+    return math.ceil(characters / CHARACTERS_A_TOKEN)

@@ -75,6 +75,4 @@ class Settings:
 async def _locked(connection: db.Connection, user_id: str) -> Account:
     """Returns the settings that nobody else changes until the transaction ends."""
     await connection.execute(sql.make_settings, user_id, DEFAULT_PLAN)
-    row = dict(await connection.fetchrow(sql.lock_settings, user_id))
-    row["override_models"] = json.loads(row["override_models"])
-    return Account(**row)
+    return accounts.account_of(await connection.fetchrow(sql.lock_settings, user_id))

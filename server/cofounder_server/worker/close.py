@@ -1,7 +1,6 @@
 """The closer: what lost workers left open in the ledger is given back if nothing was asked, and booked if it was."""
 
 import asyncio
-import math
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +12,8 @@ from cofounder_server.builds.log import Log
 from cofounder_server.clock import Clock
 from cofounder_server.ledger.model import Settlement
 from cofounder_server.ledger.store import Ledger
+from cofounder_server.usage.limits import likely_tokens
 from cofounder_server.usage.prices import PriceTable, Tokens, UnknownModel
-
-# Fewer characters than a token of any text has on average, so that an estimate is not below the truth.
-CHARACTERS_A_TOKEN = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +54,7 @@ class Closer:
         The platform bears it: the step is played again.
         """
         written = await self._characters(row["build_id"], row["generation_id"]) if row["build_id"] else 0
-        tokens = Tokens(input=row["counted_tokens"], output=math.ceil(written / CHARACTERS_A_TOKEN))
+        tokens = Tokens(input=row["counted_tokens"], output=likely_tokens(written))
         try:
             cost = self._prices.cost(row["model"], tokens, at=row["create_time"])
         except UnknownModel:
