@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from cofounder.runner.v1.build_event_pb2 import BuildEvent
+from cofounder.runner.v1.build_pb2 import BuildOrigin
 from cofounder.runner.v1.event_lifecycle_pb2 import BuildAccepted
 from cofounder_server import db, errors
 from cofounder_server.billing import plans
@@ -43,10 +44,14 @@ class Order:
     request_id: UUID
     scenario: str = ""
     budget_microdollars: int = 0
+    # A fork's parent, and the sequence it was asked to leave it at; 0: the end of its log.
+    fork_of: tuple[UUID, int] | None = None
 
     def digest(self) -> bytes:
         """Returns what tells this order from another under the same request id."""
-        asked = [str(self.project_id), self.goal, self.scenario, self.budget_microdollars]
+        asked: list[object] = [str(self.project_id), self.goal, self.scenario, self.budget_microdollars]
+        if self.fork_of is not None:
+            asked += [str(self.fork_of[0]), self.fork_of[1]]
         return hashlib.sha256(json.dumps(asked).encode()).digest()
 
 
@@ -92,7 +97,7 @@ class Starter:
             QueueFull: Too many builds wait; nothing was changed.
             QuotaExceeded: The plan's builds of the coming days are spent too; nothing was changed.
         """
-        if known := await self._known(order):
+        if known := await known_as(self._pool, order):
             return known, False
         waiting = await self._pool.fetchval(sql.count_waiting)
         if waiting >= self._max_queued:
@@ -100,29 +105,12 @@ class Starter:
         now = self._clock.now()
         accepted = await self._accept(uuid7(now), order, now)
         if accepted is None:
-            known = await self._known(order)
+            known = await known_as(self._pool, order)
             assert known is not None, "a conflicting row is gone, and builds are never deleted while they start"
             return known, False
         stretch, entry = accepted
-        if entry is not None:
-            await self._enqueue(entry)
-        await self._publisher.publish([stretch])
+        await announce(self._queue, self._publisher, entry, stretch)
         return stretch.build_id, True
-
-    async def _enqueue(self, entry: Entry) -> None:
-        try:
-            await self._queue.add(entry)
-        except (RedisError, OSError) as fault:
-            logger.warning("build accepted, queue away", build_id=str(entry.build_id), fault=type(fault).__name__)
-
-    async def _known(self, order: Order) -> UUID | None:
-        row = await self._pool.fetchrow(sql.find_request, order.creator_id, order.request_id)
-        if row is None:
-            return None
-        if row["request_hash"] != order.digest():
-            raise errors.RequestIdReused(str(order.request_id))
-        build_id: UUID = row["build_id"]
-        return build_id
 
     async def _accept(self, build_id: UUID, order: Order, now: datetime) -> tuple[Stretch, Entry | None] | None:
         """Writes the build down with its first event; None if the request id was seen meanwhile.
@@ -133,36 +121,17 @@ class Starter:
         async with self._pool.acquire() as connection, connection.transaction():
             plan = (await plans.read(connection))[order.plan_slug]
             place = place_of(now, plan)
-            if not await self._insert(connection, build_id, order, rehearsal=rehearsal, place=place, now=now):
+            if not await write_down(connection, build_id, order, rehearsal=rehearsal, place=place, now=now):
                 return None
             start_after = await self._take_day(connection, build_id, order, plan, now)
             await connection.execute(sql.create_head, build_id)
-            body = framing.encode([_accepted(order, rehearsal, start_after)], after=0, time=now)
+            body = framing.encode(
+                [accepted_event(order, rehearsal=rehearsal, start_after=start_after)], after=0, time=now
+            )
             batch = Batch(build_id=build_id, append_id=uuid4(), expected=0, count=1, body=body)
             await self._log.append([batch], connection)
         entry = Entry(build_id, place, order.payer_id, order.project_id, order.plan_slug)
         return Stretch(build_id, 0, 1, body, over=False), None if start_after else entry
-
-    async def _insert(
-        self, connection: db.Connection, build_id: UUID, order: Order, *, rehearsal: bool, place: int, now: datetime
-    ) -> bool:
-        inserted = await connection.fetchval(
-            sql.insert_build,
-            build_id,
-            order.project_id,
-            order.creator_id,
-            order.payer_id,
-            order.goal,
-            order.request_id,
-            order.digest(),
-            order.plan_slug,
-            order.scenario,
-            order.budget_microdollars,
-            rehearsal,
-            place,
-            now,
-        )
-        return inserted is not None
 
     async def _take_day(
         self, connection: db.Connection, build_id: UUID, order: Order, plan: Plan, now: datetime
@@ -183,7 +152,55 @@ def place_of(time: datetime, plan: Plan) -> int:
     return int(time.timestamp() * 1000) - plan.head_start_seconds * 1000
 
 
-def _accepted(order: Order, rehearsal: bool, start_after: datetime | None) -> BuildEvent:
+async def known_as(source: db.Source, order: Order) -> UUID | None:
+    """Returns the build that an order led to before; None if it did not. Raises RequestIdReused."""
+    row = await source.fetchrow(sql.find_request, order.creator_id, order.request_id)
+    if row is None:
+        return None
+    if row["request_hash"] != order.digest():
+        raise errors.RequestIdReused(str(order.request_id))
+    build_id: UUID = row["build_id"]
+    return build_id
+
+
+async def write_down(
+    connection: db.Connection, build_id: UUID, order: Order, *, rehearsal: bool, place: int, now: datetime
+) -> bool:
+    """Writes a build's row in the connection's transaction; False if the request id was seen meanwhile."""
+    inserted = await connection.fetchval(
+        sql.insert_build,
+        build_id,
+        order.project_id,
+        order.creator_id,
+        order.payer_id,
+        order.goal,
+        order.request_id,
+        order.digest(),
+        order.plan_slug,
+        order.scenario,
+        order.budget_microdollars,
+        rehearsal,
+        place,
+        now,
+    )
+    return inserted is not None
+
+
+async def announce(queue: Queue, publisher: Publisher, entry: Entry | None, stretch: Stretch) -> None:
+    """Tells the queue, if the build has a place there, and the watchers. Should Redis be away, the sweeper and the
+    polls do."""
+    if entry is not None:
+        try:
+            await queue.add(entry)
+        except (RedisError, OSError) as fault:
+            logger.warning("build accepted, queue away", build_id=str(entry.build_id), fault=type(fault).__name__)
+    await publisher.publish([stretch])
+
+
+def accepted_event(
+    order: Order, *, rehearsal: bool, start_after: datetime | None = None, origin: BuildOrigin | None = None
+) -> BuildEvent:
+    """Returns a build's first event of its own."""
     accepted = BuildAccepted(
         project_id=str(order.project_id),
         goal=order.goal,
@@ -192,6 +209,7 @@ def _accepted(order: Order, rehearsal: bool, start_after: datetime | None) -> Bu
         scenario=order.scenario,
         budget_microdollars=order.budget_microdollars,
         creator_id=order.creator_id,
+        origin=origin,
     )
     if start_after is not None:
         accepted.start_after_time.FromDatetime(start_after)

@@ -95,6 +95,17 @@ async def test_replayed_twice_it_is_one_fork(forks, dead):
     assert await forks.replay(dead) == await forks.replay(dead)
 
 
+async def test_a_request_id_that_came_with_something_else_is_a_conflict(forks, transitions, pool, dead):
+    parent = await transitions.job(dead)
+    used = await pool.fetchval("select request_id from builds where build_id = $1", dead)
+    with pytest.raises(errors.RequestIdReused):
+        await forks.fork(parent, request_id=used)
+    mine = uuid4()
+    await forks.fork(parent, request_id=mine, at_sequence=5)
+    with pytest.raises(errors.RequestIdReused):
+        await forks.fork(parent, request_id=mine, at_sequence=8)
+
+
 async def test_what_is_not_dead_is_not_replayed(forks, new_build):
     with pytest.raises(errors.WrongState, match="dead letters"):
         await forks.replay(await new_build())
